@@ -1,0 +1,1 @@
+//! One file per Kafka API: decode, authorise, act, map errors, reply.

@@ -1,0 +1,111 @@
+//! Three lanes for work: **data** (connections, appends, fetchers), **control** (one thread: session, controller, applier), **disk**
+//! (blocking calls). A future names its lane when it is spawned and stays there.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+/// Where a future runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lane {
+    /// Connections, appends, reads, fetchers: as many threads as cores and one.
+    Data,
+    /// Session, controller, applier, coordinators: one thread.
+    Control,
+}
+
+/// The broker's runtimes. Clones share them; they end with [`Tasks::shutdown`], or when the last clone goes.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    data: Handle,
+    control: Handle,
+    owned: Arc<parking_lot::Mutex<Option<Runtimes>>>,
+}
+
+#[derive(Debug)]
+struct Runtimes {
+    data: Runtime,
+    control: Runtime,
+}
+
+impl Tasks {
+    /// Starts the threads of the data and the control lane. Each has a blocking pool of its own behind it.
+    pub(super) fn real(data_workers: usize) -> std::io::Result<Self> {
+        let data = Builder::new_multi_thread()
+            .worker_threads(data_workers.max(1))
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .thread_name("data")
+            .enable_all()
+            .build()?;
+        let control = Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()?;
+        Ok(Self {
+            data: data.handle().clone(),
+            control: control.handle().clone(),
+            owned: Arc::new(parking_lot::Mutex::new(Some(Runtimes { data, control }))),
+        })
+    }
+
+    /// All lanes on the runtime that the caller is in.
+    pub(super) fn current() -> Self {
+        let here = Handle::current();
+        Self { data: here.clone(), control: here, owned: Arc::new(parking_lot::Mutex::new(None)) }
+    }
+
+    /// Starts a future on a lane. `name` tells what it is in a trace.
+    pub fn spawn<F>(&self, lane: Lane, name: &'static str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = match lane {
+            Lane::Data => &self.data,
+            Lane::Control => &self.control,
+        };
+        tracing::trace!(name, ?lane, "spawn");
+        handle.spawn(future)
+    }
+
+    /// Runs a blocking call beside the lanes and waits for it. The call runs to its end even when the wait is dropped.
+    ///
+    /// # Panics
+    /// When the call panicked.
+    pub async fn blocking<T, F>(&self, call: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.data.spawn_blocking(call).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => std::future::pending().await, // the runtime is going: nobody waits for this any more
+            },
+        }
+    }
+
+    /// Runs a future from a thread that is in no runtime, on the control lane.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.control.block_on(future)
+    }
+
+    /// Ends the runtimes without waiting for what still runs. Only from a thread that is in none of them.
+    pub fn shutdown(&self) {
+        if let Some(runtimes) = self.owned.lock().take() {
+            runtimes.data.shutdown_background();
+            runtimes.control.shutdown_background();
+        }
+    }
+
+    /// Ends the process at once, without the steps of a clean stop: the next start recovers. For what must not go on, such as the
+    /// loss of the last log directory (`Exit.halt` in Kafka).
+    pub fn halt(&self, reason: &str) -> ! {
+        tracing::error!("halting: {reason}");
+        #[allow(clippy::disallowed_methods)] // the one place
+        std::process::exit(1)
+    }
+}
+
+/// More than any sensible number of log directories times recovery threads; a stalled disk can't start threads without end.
+const MAX_BLOCKING_THREADS: usize = 64;

@@ -1,0 +1,1 @@
+//! The metadata image that UpdateMetadata feeds, topic overrides, features, broker epoch.

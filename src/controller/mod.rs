@@ -1,0 +1,1 @@
+//! The elected controller: context, state machines, elections, deletion.

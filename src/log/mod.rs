@@ -1,0 +1,1 @@
+//! The on-disk log, byte for byte Kafka's.

@@ -1,0 +1,3 @@
+//! The `ottla` binary: everything is in the library.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Record batches: read, validate, iterate, build, compress.

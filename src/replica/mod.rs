@@ -1,0 +1,1 @@
+//! Hosted partitions: leader and follower state, high watermark, appends, reads.

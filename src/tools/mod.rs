@@ -1,0 +1,1 @@
+//! The command line: ottla broker and the kafka-*.sh commands.

@@ -1,0 +1,1 @@
+//! ZooKeeper: the session, znode codecs, typed conditional operations.

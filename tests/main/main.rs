@@ -1,0 +1,8 @@
+//! Tests that need no server: one module a layer of `src/`.
+
+mod config;
+mod controller;
+mod log;
+mod record;
+mod wire;
+mod zk;
