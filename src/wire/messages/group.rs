@@ -246,7 +246,7 @@ message! {
         protocol_type: Str, 0..;
         protocol_data: Str, 0..;
         members: Vec<DescribeGroupsResponseMember>, 0..;
-        authorized_operations: i32, 3.., default -2147483648;
+        authorized_operations: i32, 3.., default i32::MIN;
     }
     DescribeGroupsResponseMember {
         member_id: Str, 0..;
@@ -346,7 +346,7 @@ message! {
         assignment_epoch: i32, 0..;
         assignor_name: Str, 0..;
         members: Vec<ConsumerGroupDescribeResponseMember>, 0..;
-        authorized_operations: i32, 0.., default -2147483648;
+        authorized_operations: i32, 0.., default i32::MIN;
     }
     ConsumerGroupDescribeResponseMember {
         member_id: Str, 0..;

@@ -60,7 +60,7 @@ message! {
         cluster_id: Option<Str>, 2.., else drop;
         controller_id: i32, 1.., default -1, else drop;
         topics: Vec<MetadataResponseTopic>, 0..;
-        cluster_authorized_operations: i32, 8..=10, default -2147483648;
+        cluster_authorized_operations: i32, 8..=10, default i32::MIN;
     }
     MetadataResponseBroker {
         node_id: i32, 0..;
@@ -74,7 +74,7 @@ message! {
         topic_id: TopicId, 10.., else drop;
         is_internal: bool, 1.., else drop;
         partitions: Vec<MetadataResponsePartition>, 0..;
-        topic_authorized_operations: i32, 8.., default -2147483648;
+        topic_authorized_operations: i32, 8.., default i32::MIN;
     }
     MetadataResponsePartition {
         error_code: i16, 0..;
@@ -101,7 +101,7 @@ message! {
         cluster_id: Str, 0..;
         controller_id: i32, 0.., default -1;
         brokers: Vec<DescribeClusterResponseBroker>, 0..;
-        cluster_authorized_operations: i32, 0.., default -2147483648;
+        cluster_authorized_operations: i32, 0.., default i32::MIN;
     }
     DescribeClusterResponseBroker {
         broker_id: i32, 0..;
