@@ -2,9 +2,12 @@
 //! small multiple of the frame.
 
 use bytes::Bytes;
-use ottla::wire::{DecodeError, Gen, decode_request_header};
+use ottla::wire::{
+    ApiKey, DecodeError, DeleteGroupsRequest, Gen, LeaderAndIsrRequest, LeaderAndIsrRequestPartitionState,
+    LeaderAndIsrRequestTopicState, MetadataRequest, MetadataRequestTopic, Str, decode_request_header,
+};
 
-use super::probe::{PROBES, Probe};
+use super::probe::{PROBES, Probe, read, write};
 use crate::counting::allocated_by;
 
 /// What reading may allocate: the bound of the reader, and the few words that make a frame shareable.
@@ -146,5 +149,29 @@ fn headers_of_any_bytes_are_a_value_or_an_error() {
         let frame = Bytes::from(frame);
         let (_, taken) = allocated_by(|| decode_request_header(frame).is_ok());
         assert!(taken <= 256, "{taken} bytes for {len}");
+    }
+}
+
+#[test]
+fn honest_frames_of_many_one_letter_names_are_not_taken_for_attacks() {
+    let names = vec![Str::from("x"); 20_000];
+    let topics = names.iter().map(|name| MetadataRequestTopic { name: Some(name.clone()), ..Default::default() });
+    let metadata = MetadataRequest { topics: Some(topics.collect()), ..Default::default() };
+    for version in ApiKey::Metadata.versions() {
+        assert!(read::<MetadataRequest>(write(&metadata, version).unwrap(), version).is_ok(), "{version}");
+    }
+    let groups = DeleteGroupsRequest { groups_names: names.clone() };
+    for version in ApiKey::DeleteGroups.versions() {
+        assert!(read::<DeleteGroupsRequest>(write(&groups, version).unwrap(), version).is_ok(), "{version}");
+    }
+    let partition = LeaderAndIsrRequestPartitionState { isr: vec![1], replicas: vec![1], ..Default::default() };
+    let topics = names.iter().map(|name| LeaderAndIsrRequestTopicState {
+        topic_name: name.clone(),
+        partition_states: vec![partition.clone()],
+        ..Default::default()
+    });
+    let control = LeaderAndIsrRequest { topic_states: topics.collect(), ..Default::default() };
+    for version in 2..=7 {
+        assert!(read::<LeaderAndIsrRequest>(write(&control, version).unwrap(), version).is_ok(), "{version}");
     }
 }

@@ -4,6 +4,9 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use ottla::wire::{ApiKey, DecodeError, EncodeError, Field, Gen, Message, Reader, Writer};
 
+/// What each codec wrote, or why not; the other one gives no reasons we could compare.
+pub type OursAndTheirs = (Result<Bytes, EncodeError>, Option<Bytes>);
+
 /// One message and what the tests do with it. Bodies are without header.
 pub struct Probe {
     pub name: &'static str,
@@ -19,6 +22,8 @@ pub struct Probe {
     pub generate: fn(u64, i16) -> Bytes,
     /// Our codec and the other one agree on the value this seed gives: each reads what the other wrote.
     pub agree: fn(u64, i16),
+    /// What is read at the first version, written at the second, by our codec and by the other one.
+    pub convert: fn(u64, i16, i16) -> OursAndTheirs,
     /// A value generated for the newest version, written at this one.
     pub write_newest_at: fn(u64, i16) -> Result<Bytes, EncodeError>,
 }
@@ -67,6 +72,15 @@ fn agree<M: Message, Theirs: Decodable + Encodable>(seed: u64, version: i16) {
     assert_eq!(back, ours, "version {version} seed {seed}");
 }
 
+fn convert<M: Message, Theirs: Decodable + Encodable>(seed: u64, from: i16, to: i16) -> OursAndTheirs {
+    let body = generate::<M>(seed, from);
+    let (ours, _) = read::<M>(body.clone(), from).expect("our own bytes");
+    let theirs = Theirs::decode(&mut body.clone(), from).expect("our bytes");
+    let mut their_bytes = BytesMut::new();
+    let written = theirs.encode(&mut their_bytes, to).is_ok();
+    (write(&ours, to), written.then(|| their_bytes.freeze()))
+}
+
 macro_rules! probes {
     (requests { $($request:ident)* } responses { $($response:ident)* }) => {
         /// Requests and responses of all APIs.
@@ -85,6 +99,7 @@ macro_rules! probes {
             read: |body, version| read::<ottla::wire::$name>(body, version).map(drop),
             generate: generate::<ottla::wire::$name>,
             agree: agree::<ottla::wire::$name, kafka_protocol::messages::$name>,
+            convert: convert::<ottla::wire::$name, kafka_protocol::messages::$name>,
             write_newest_at: |seed, version| {
                 let newest = <ottla::wire::$name as Message>::KEY.max_version();
                 write(&ottla::wire::$name::arbitrary(&mut Gen::new(seed, newest)), version)
