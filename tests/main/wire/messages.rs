@@ -8,7 +8,8 @@ use ottla::base::TopicId;
 use ottla::wire::{
     ApiKey, ApiVersionsResponse, ConsumerGroupHeartbeatResponse, ConsumerGroupHeartbeatResponseAssignment, DecodeError,
     EncodeError, FetchRequest, FetchRequestReplicaState, FindCoordinatorResponse, HeartbeatRequest, MetadataRequest,
-    MetadataResponse, MetadataResponseTopic, ProduceResponse, ProduceResponseNodeEndpoint, SaslHandshakeRequest, Str,
+    MetadataResponse, MetadataResponseTopic, ProduceResponse, ProduceResponseNodeEndpoint, Records,
+    SaslHandshakeRequest, Str,
 };
 
 use super::probe::{PROBES, read, write};
@@ -175,4 +176,11 @@ fn text_compares_and_hashes_like_str() {
     assert_eq!(Str::from(Arc::<str>::from("a")), Str::from("a"));
     assert!(HashSet::from([text]).contains("grün"));
     assert_eq!(Str::from_utf8(Bytes::from_static(&[0xff])), None);
+}
+
+#[test]
+fn records_show_their_length_not_their_content() {
+    assert_eq!(format!("{:?}", Records::from(Bytes::from_static(b"secret"))), "Bytes(6 bytes)");
+    assert_eq!(format!("{:?} {:?}", Records::Null, Records::Hole(9)), "Null Hole(9 bytes)");
+    assert_eq!((Records::Hole(9).len(), Records::Null.len(), Records::EMPTY.is_empty()), (9, 0, true));
 }
