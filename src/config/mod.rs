@@ -19,6 +19,7 @@ pub mod describe;
 pub mod doc;
 pub mod dynamic;
 pub mod listeners;
+pub mod live;
 pub mod load;
 pub mod log_config;
 pub mod not_built;
