@@ -224,10 +224,10 @@ fn warnings(raw: &ConfigMap, values: &Values, config: &BrokerConfig) -> Vec<Stri
         };
         // A value equal to the default changes nothing: stock files spell out many.
         let changed = table::listener_base(name).is_some() || values.get(key) != super::value::default_of(key);
+        let read = not_built::has_secure_listener(config) && key.effect == Effect::NoEffect(table::SECURE);
         if let Effect::NoEffect(why) = not_built::effect(key)
             && changed
-            && values.by_name(key.name) != Value::Null
-            && !(key.name.starts_with("ss") && not_built::has_secure_listener(config))
+            && !read
         {
             found.push(format!("{name}: no effect here: {why}"));
         }
