@@ -46,6 +46,8 @@ fn plain_kafka_names_count_only_when_asked_for() {
     let loaded = load(&sources).unwrap();
     assert_eq!(loaded.config.num_partitions, 5);
     assert_eq!(loaded.warnings, Vec::<String>::new());
+    sources.env.insert(0, ("KAFKA_CFG_NUM_PARTITIONS".into(), "6".into()));
+    assert_eq!(load(&sources).unwrap().config.num_partitions, 6);
 }
 
 #[test]

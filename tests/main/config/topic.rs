@@ -124,7 +124,7 @@ fn every_field_follows_its_override() {
     };
     assert_eq!(config, expected);
     assert!(expected.leader_throttled_replicas.contains(2, 3) && !expected.leader_throttled_replicas.contains(2, 1));
-    assert_eq!(expected.max_jitter_ms(), 21);
+    assert_eq!((expected.max_jitter_ms(), expected.max_segment_ms()), (21, 13));
 }
 
 #[test]
