@@ -279,8 +279,7 @@ impl BrokerClient {
             let body_version = if refused { 0 } else { version };
             let (_, response) = decode_response::<ApiVersionsResponse>(frame, body_version)
                 .map_err(|e| self.bad_answer::<ApiVersionsRequest>(&e))?;
-            let offered: Vec<_> =
-                response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)).collect();
+            let offered: Vec<_> = response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)).collect();
             if !refused {
                 return Ok((connection, offered));
             }

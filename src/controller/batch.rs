@@ -12,10 +12,9 @@ use super::settings::ControllerSettings;
 use crate::base::{BrokerId, TopicPartition};
 use crate::wire::{
     LeaderAndIsrRequest, LeaderAndIsrRequestLiveLeader, LeaderAndIsrRequestPartitionState,
-    LeaderAndIsrRequestTopicState, StopReplicaRequest, StopReplicaRequestPartitionState,
-    StopReplicaRequestPartitionV0, StopReplicaRequestTopicState, StopReplicaRequestTopicV1, Str,
-    UpdateMetadataRequest, UpdateMetadataRequestBroker, UpdateMetadataRequestEndpoint,
-    UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
+    LeaderAndIsrRequestTopicState, StopReplicaRequest, StopReplicaRequestPartitionState, StopReplicaRequestPartitionV0,
+    StopReplicaRequestTopicState, StopReplicaRequestTopicV1, Str, UpdateMetadataRequest, UpdateMetadataRequestBroker,
+    UpdateMetadataRequestEndpoint, UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
 };
 
 /// Sent as leader of a partition that is being deleted (`LeaderDuringDelete`).
@@ -203,10 +202,10 @@ fn leader_and_isr(
     }
     let topics = by_topic(entries).into_iter().map(|(topic, partition_states)| LeaderAndIsrRequestTopicState {
         topic_id: ctx.topic_id(&topic),
-        partition_states: partition_states.into_iter().map(|e| LeaderAndIsrRequestPartitionState {
-            topic_name: Str::default(),
-            ..e
-        }).collect(),
+        partition_states: partition_states
+            .into_iter()
+            .map(|e| LeaderAndIsrRequestPartitionState { topic_name: Str::default(), ..e })
+            .collect(),
         topic_name: Str::from(&topic),
     });
     request.topic_states = topics.collect();
@@ -245,10 +244,10 @@ fn update_metadata(
     }
     let topics = by_topic(entries).into_iter().map(|(topic, partition_states)| UpdateMetadataRequestTopicState {
         topic_id: ctx.topic_id(&topic),
-        partition_states: partition_states.into_iter().map(|e| UpdateMetadataRequestPartitionState {
-            topic_name: Str::default(),
-            ..e
-        }).collect(),
+        partition_states: partition_states
+            .into_iter()
+            .map(|e| UpdateMetadataRequestPartitionState { topic_name: Str::default(), ..e })
+            .collect(),
         topic_name: Str::from(&topic),
     });
     request.topic_states = topics.collect();

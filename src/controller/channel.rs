@@ -145,8 +145,7 @@ impl Sender {
             }
             ControlRequest::UpdateMetadata(request) => {
                 let answer = self.client.send(request, self.versions.update_metadata).await?;
-                (answer.error_code != 0)
-                    .then_some(Event::UpdateMetadataAnswered { broker, error: answer.error_code })
+                (answer.error_code != 0).then_some(Event::UpdateMetadataAnswered { broker, error: answer.error_code })
             }
             ControlRequest::StopReplica(request) => {
                 let answer = self.client.send(request, self.versions.stop_replica).await?;
@@ -171,10 +170,8 @@ fn leader_and_isr_errors(
     answer: &LeaderAndIsrResponse,
     names: &BTreeMap<crate::base::TopicId, crate::wire::Str>,
 ) -> Vec<(TopicPartition, i16)> {
-    let flat = answer
-        .partition_errors
-        .iter()
-        .map(|e| (TopicPartition::new(&*e.topic_name, e.partition_index), e.error_code));
+    let flat =
+        answer.partition_errors.iter().map(|e| (TopicPartition::new(&*e.topic_name, e.partition_index), e.error_code));
     let by_id = answer.topics.iter().flat_map(|topic| {
         let name = names.get(&topic.topic_id).map(|name| std::sync::Arc::<str>::from(&**name));
         topic.partition_errors.iter().filter_map(move |e| {

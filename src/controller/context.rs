@@ -240,7 +240,10 @@ impl Context {
     /// Every partition with its name, in order.
     pub fn partitions(&self) -> impl Iterator<Item = (TopicPartition, &Partition)> {
         self.topics.iter().flat_map(|(name, topic)| {
-            topic.partitions.iter().map(move |(index, p)| (TopicPartition { topic: name.clone(), partition: *index }, p))
+            topic
+                .partitions
+                .iter()
+                .map(move |(index, p)| (TopicPartition { topic: name.clone(), partition: *index }, p))
         })
     }
 
@@ -268,9 +271,9 @@ impl Context {
 
     /// All replicas, those that are online first.
     pub fn online_and_offline_replicas(&self) -> (Vec<Replica>, Vec<Replica>) {
-        let all = self.partitions().flat_map(|(name, p)| {
-            p.assignment.replicas.iter().map(move |id| (name.clone(), *id)).collect::<Vec<_>>()
-        });
+        let all = self
+            .partitions()
+            .flat_map(|(name, p)| p.assignment.replicas.iter().map(move |id| (name.clone(), *id)).collect::<Vec<_>>());
         all.partition(|(name, id)| self.is_replica_online(*id, name, false))
     }
 
