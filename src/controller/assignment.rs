@@ -64,22 +64,30 @@ pub fn without(all: &[BrokerId], less: &[BrokerId]) -> Vec<BrokerId> {
 pub fn refuse_target(
     current: &ReplicaAssignment,
     target: &[BrokerId],
-    is_live: impl Fn(BrokerId) -> bool,
+    live: &[BrokerId],
 ) -> Option<String> {
     if target.is_empty() {
         return Some("Empty replica list specified in partition reassignment.".into());
     }
-    if let Some(id) = target.iter().find(|id| **id < 0) {
-        return Some(format!("Invalid broker id {id} in replica list."));
-    }
     if (1..target.len()).any(|at| target[..at].contains(&target[at])) {
-        return Some("Duplicate replica ids in partition reassignment replica list.".into());
+        let list = scala_list(target);
+        return Some(format!("Duplicate replica ids in partition reassignment replica list: {list}"));
+    }
+    if target.iter().any(|id| *id < 0) {
+        return Some(format!("Invalid broker id in replica list: {}", scala_list(target)));
     }
     let adding = current.reassign_to(target).adding;
-    let dead: Vec<BrokerId> = adding.into_iter().filter(|id| !is_live(*id)).collect();
-    if !dead.is_empty() {
-        let dead: Vec<String> = dead.iter().map(ToString::to_string).collect();
-        return Some(format!("Replica assignment has brokers that are not alive. Replica list: {dead:?}"));
+    if !adding.iter().all(|id| live.contains(id)) {
+        let (adding, live) = (scala_list(&adding), scala_list(live));
+        return Some(format!(
+            "Replica assignment has brokers that are not alive. Replica list: {adding}, live broker list: {live}"
+        ));
     }
     None
+}
+
+/// Ids as Kafka's messages show them.
+fn scala_list(ids: &[BrokerId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("List({})", ids.join(", "))
 }

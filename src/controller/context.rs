@@ -235,6 +235,9 @@ impl Context {
             self.topic_names.remove(&gone.id);
         }
         self.reassigning.retain(|p| &*p.topic != topic);
+        self.deletion.queued.remove(topic);
+        self.deletion.started.remove(topic);
+        self.deletion.ineligible.remove(topic);
     }
 
     /// Every partition with its name, in order.
