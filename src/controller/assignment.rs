@@ -61,11 +61,7 @@ pub fn without(all: &[BrokerId], less: &[BrokerId]) -> Vec<BrokerId> {
 
 /// Why a target asked for over the API is refused (INVALID_REPLICA_ASSIGNMENT), in Kafka's words; `None` when it is fine.
 /// A target from the old ZooKeeper node is not checked for liveness.
-pub fn refuse_target(
-    current: &ReplicaAssignment,
-    target: &[BrokerId],
-    live: &[BrokerId],
-) -> Option<String> {
+pub fn refuse_target(current: &ReplicaAssignment, target: &[BrokerId], live: &[BrokerId]) -> Option<String> {
     if target.is_empty() {
         return Some("Empty replica list specified in partition reassignment.".into());
     }

@@ -297,6 +297,14 @@ impl Context {
         self.partitions().filter(headless).map(|(name, _)| name).collect()
     }
 
+    /// Partitions that have leadership information and are not being deleted.
+    pub fn partitions_with_leadership(&self) -> Vec<TopicPartition> {
+        let known = |(name, p): &(TopicPartition, &Partition)| {
+            p.leadership.is_some() && !self.deletion.queued.contains(&name.topic)
+        };
+        self.partitions().filter(known).map(|(name, _)| name).collect()
+    }
+
     /// Partitions led by a broker.
     pub fn partitions_led_by(&self, broker: BrokerId) -> Vec<TopicPartition> {
         let led = |p: &Partition| p.leadership.as_ref().is_some_and(|l| l.state.leader == broker);

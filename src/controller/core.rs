@@ -84,12 +84,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(env: Env, zk: Zk, settings: ControllerSettings, events: Events) -> Self {
-        let link = Link {
-            session: zk.session(),
-            zk,
-            term: None,
-            watches: Watches::new(env.clone(), events.clone()),
-        };
+        let link = Link { session: zk.session(), zk, term: None, watches: Watches::new(env.clone(), events.clone()) };
         Self {
             channels: Channels::new(env.clone(), events.clone()),
             env,

@@ -146,9 +146,11 @@ impl Core {
                 if !self.ctx.is_replica_online(broker, &name, false) {
                     wait.insert(topic.clone());
                     dead.push((name, broker));
-                } else if self.ctx.partition(&name).is_some_and(|p| {
-                    p.replica_state(broker) != ReplicaState::DeletionSuccessful
-                }) {
+                } else if self
+                    .ctx
+                    .partition(&name)
+                    .is_some_and(|p| p.replica_state(broker) != ReplicaState::DeletionSuccessful)
+                {
                     doomed.push((name, broker));
                 }
             }

@@ -9,14 +9,23 @@ pub mod assignment;
 pub mod batch;
 mod channel;
 pub mod context;
+mod core;
+mod deletion;
 pub mod election;
 mod event;
 mod handle;
+mod on;
+mod partition_state;
+mod reads;
+mod replica_state;
+mod run;
 mod settings;
 pub mod states;
+mod watches;
 
 pub use handle::{
     AlterPartition, AlteredPartition, ApiError, ControllerHandle, ControllerStatus, ElectionKind, ProducerIdBlock,
     TopicRef,
 };
+pub use run::Controller;
 pub use settings::{ControlVersions, ControllerSettings};

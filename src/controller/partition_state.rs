@@ -130,8 +130,7 @@ impl Core {
                     allowed.into_iter().partition(|(_, from)| *from == PartitionState::New);
                 let mut batch = Batch::default();
                 self.initialize(new.into_iter().map(|(name, _)| name).collect(), &mut batch, &mut moved).await?;
-                self.elect(known.into_iter().map(|(name, _)| name).collect(), strategy, &mut batch, &mut moved)
-                    .await?;
+                self.elect(known.into_iter().map(|(name, _)| name).collect(), strategy, &mut batch, &mut moved).await?;
                 self.send(batch);
                 for (name, outcome) in &moved {
                     if let Err(error) = outcome {
@@ -174,8 +173,8 @@ impl Core {
             return Ok(());
         }
         let epoch = self.ctx.epoch;
-        let nodes = writes.iter().map(|(name, state)| (name.clone(), to_znode(epoch, state))).collect();
-        let results = store::partitions::create(&self.link.session, self.link.term()?, nodes).await?;
+        let nodes: Vec<_> = writes.iter().map(|(name, state)| (name.clone(), to_znode(epoch, state))).collect();
+        let results = store::partitions::create(&self.link.session, self.link.term()?, &nodes).await?;
         for ((name, state), result) in writes.into_iter().zip(results) {
             match result {
                 Ok(()) => self.online(&name, state, None, true, batch, moved),
@@ -216,15 +215,15 @@ impl Core {
         batch: &mut Batch,
         moved: &mut Moved,
     ) -> Outcome<Vec<TopicPartition>> {
-        let read = store::partitions::states(&self.link.session, &partitions).await?;
+        let read = self.read_states(&partitions).await?;
         let mut current = Vec::with_capacity(partitions.len());
         for (name, read) in partitions.into_iter().zip(read) {
             match read {
                 None => drop(moved.insert(name, Err(StateChangeFailed::NoState))),
-                Some((state, _)) if state.controller_epoch > self.ctx.epoch => {
-                    moved.insert(name, Err(StateChangeFailed::LaterController(state.controller_epoch)));
+                Some(read) if read.controller_epoch > self.ctx.epoch => {
+                    moved.insert(name, Err(StateChangeFailed::LaterController(read.controller_epoch)));
                 }
-                Some((state, version)) => current.push((name, from_znode(state, version).state)),
+                Some(read) => current.push((name, read.state)),
             }
         }
         let unclean = self.unclean_topics(&current, strategy).await?;
@@ -260,11 +259,11 @@ impl Core {
             return Ok(Vec::new());
         }
         let epoch = self.ctx.epoch;
-        let writes = elected
+        let writes: Vec<_> = elected
             .iter()
             .map(|(name, read, choice)| (name.clone(), to_znode(epoch, &choice.state), read.partition_epoch))
             .collect();
-        let outcomes = store::partitions::set(&self.link.session, self.link.term()?, writes).await?;
+        let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &writes).await?;
         let mut lost = Vec::new();
         for ((name, read, choice), outcome) in elected.into_iter().zip(outcomes) {
             match outcome {

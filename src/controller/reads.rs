@@ -8,12 +8,15 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::assignment::ReplicaAssignment;
-use super::context::{Broker, BrokerEndpoint};
+use super::context::{Broker, BrokerEndpoint, Leadership};
 use super::core::{Core, Outcome};
 use super::event::Event;
+use super::partition_state::from_znode;
 use crate::base::{BrokerId, TopicPartition};
+use crate::zk::session::Stat;
 use crate::zk::store;
 use crate::zk::znode::broker_ids::{self, BrokerNode};
+use crate::zk::znode::partition_state;
 use crate::zk::znode::topic::{self, PartitionAssignment, TopicNode};
 
 /// Reads in flight at once: enough to hide the round trip, and what ZooKeeper's own request throttle (1,000) takes from one client.
@@ -71,10 +74,13 @@ impl Core {
 
     /// Topics by name, each watched; those that have gone are left out.
     pub(super) async fn read_topics(&mut self, names: &[Arc<str>]) -> Outcome<Vec<(Arc<str>, TopicNode)>> {
-        let session = &self.link.session;
-        let reads = names.iter().map(|name| async move {
-            let read = session.get_and_watch(&topic::path(name)).await?;
-            Ok::<_, crate::zk::session::ZkError>((name.clone(), read))
+        let session = self.link.session.clone();
+        let reads = names.to_vec().into_iter().map(move |name| {
+            let session = session.clone();
+            async move {
+                let read = session.get_and_watch(&topic::path(&name)).await?;
+                Ok::<_, crate::zk::session::ZkError>((name, read))
+            }
         });
         let read: Vec<_> = stream::iter(reads).buffered(READ_WINDOW).try_collect().await?;
         let mut topics = Vec::with_capacity(read.len());
@@ -88,6 +94,23 @@ impl Core {
             }
         }
         Ok(topics)
+    }
+
+    /// Leader and ISR of partitions, in their order; none where there is no state node.
+    pub(super) async fn read_states(&self, of: &[TopicPartition]) -> Outcome<Vec<Option<Leadership>>> {
+        let paths: Vec<String> = of.iter().map(partition_state::path).collect();
+        let nodes = self.link.session.get_all(&paths).await?;
+        let decode = |(name, node): (&TopicPartition, Option<(bytes::Bytes, Stat)>)| {
+            let (data, stat) = node?;
+            match partition_state::PartitionState::decode(name, &data) {
+                Ok(state) => Some(from_znode(state, stat.version)),
+                Err(error) => {
+                    tracing::error!(partition = %name, "partition state not understood: {error}");
+                    None
+                }
+            }
+        };
+        Ok(of.iter().zip(nodes).map(decode).collect())
     }
 
     /// Puts topics into the context: ids (made for those that lack one), assignments, running moves.

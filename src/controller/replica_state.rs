@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::context::{LeaderAndIsr, Leadership, Replica};
 use super::core::{Core, Outcome};
 use super::election::shrink;
-use super::partition_state::{MAX_RACES, from_znode, to_znode};
+use super::partition_state::{MAX_RACES, to_znode};
 use super::states::ReplicaState;
 use crate::base::{BrokerId, TopicPartition};
 use crate::zk::store::{self, partitions::SetOutcome};
@@ -146,19 +146,19 @@ impl Core {
             if remaining.is_empty() {
                 break;
             }
-            let read = store::partitions::states(&self.link.session, &remaining).await?;
+            let read = self.read_states(&remaining).await?;
             let mut writes = Vec::new();
             for (name, read) in remaining.drain(..).zip(read) {
-                let Some((state, version)) = read else {
+                let Some(read) = read else {
                     tracing::error!(partition = %name, broker, "replica not taken offline: no state in ZooKeeper");
                     continue;
                 };
-                if state.controller_epoch > self.ctx.epoch {
-                    tracing::error!(partition = %name, broker, by = state.controller_epoch,
+                if read.controller_epoch > self.ctx.epoch {
+                    tracing::error!(partition = %name, broker, by = read.controller_epoch,
                         "replica not taken offline: a later controller has written the state");
                     continue;
                 }
-                let current = from_znode(state, version).state;
+                let current = read.state;
                 match shrink(&current, broker) {
                     Some(next) => writes.push((name, next)),
                     None => {
@@ -172,11 +172,9 @@ impl Core {
                 break;
             }
             let epoch = self.ctx.epoch;
-            let nodes = writes
-                .iter()
-                .map(|(name, next)| (name.clone(), to_znode(epoch, next), next.partition_epoch))
-                .collect();
-            let outcomes = store::partitions::set(&self.link.session, self.link.term()?, nodes).await?;
+            let nodes: Vec<_> =
+                writes.iter().map(|(name, next)| (name.clone(), to_znode(epoch, next), next.partition_epoch)).collect();
+            let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &nodes).await?;
             for ((name, next), outcome) in writes.into_iter().zip(outcomes) {
                 match outcome {
                     SetOutcome::Done(version) => {

@@ -26,12 +26,7 @@ impl Watches {
     }
 
     /// Keeps a watch under a name; one already there is taken away. `event` says what to enqueue when it fires.
-    pub(super) fn keep(
-        &mut self,
-        name: &str,
-        watch: Watch,
-        event: impl FnOnce(WatchEvent) -> Event + Send + 'static,
-    ) {
+    pub(super) fn keep(&mut self, name: &str, watch: Watch, event: impl FnOnce(WatchEvent) -> Event + Send + 'static) {
         let events = self.events.clone();
         let waiting = self.env.tasks.spawn(Lane::Control, "controller-watch", async move {
             events.put(event(watch.await));

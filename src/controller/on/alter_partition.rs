@@ -1,10 +1,9 @@
 //! Event AlterPartition: a leader proposes new ISRs (KIP-497). The checks are pure; accepted proposals are written together.
 
-use std::sync::Arc;
-
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::controller::context::LeaderAndIsr;
 use crate::controller::core::{Core, Outcome};
+use crate::controller::event::Answer;
 use crate::controller::handle::{AlterPartition, AlteredPartition, TopicRef};
 use crate::controller::partition_state::to_znode;
 use crate::zk::store::{self, partitions::SetOutcome};
@@ -37,10 +36,7 @@ pub(in crate::controller) fn judge(
     if proposed.leader_epoch < current.leader_epoch {
         return Verdict::Refuse(ErrorCode::FencedLeaderEpoch);
     }
-    if proposed.leader == current.leader
-        && proposed.isr == current.isr
-        && proposed.recovering == current.recovering
-    {
+    if proposed.leader == current.leader && proposed.isr == current.isr && proposed.recovering == current.recovering {
         return Verdict::Same(current.clone()); // a repetition of what was written before
     }
     if proposed.partition_epoch < current.partition_epoch {
@@ -67,6 +63,34 @@ impl Core {
         broker_epoch: i64,
         version: i16,
         proposals: Vec<AlterPartition>,
+        answer: Answer<Vec<AlteredPartition>>,
+    ) -> Outcome {
+        let answers = self.alter_partitions(broker, broker_epoch, version, proposals).await;
+        let done: Vec<TopicPartition> = match &answers {
+            Ok(Ok(answers)) => {
+                let accepted = answers.iter().filter(|a| a.result.is_ok());
+                accepted.filter_map(|a| self.name_of(&a.topic, a.partition)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.answer_alter_partition(answer, answers)?;
+        self.complete_reassignments_of(&done).await
+    }
+
+    fn name_of(&self, topic: &TopicRef, partition: i32) -> Option<TopicPartition> {
+        let topic = match topic {
+            TopicRef::Name(name) => name.clone(),
+            TopicRef::Id(id) => self.ctx.topic_names.get(id)?.clone(),
+        };
+        Some(TopicPartition { topic, partition })
+    }
+
+    async fn alter_partitions(
+        &mut self,
+        broker: BrokerId,
+        broker_epoch: i64,
+        version: i16,
+        proposals: Vec<AlterPartition>,
     ) -> Outcome<Result<Vec<AlteredPartition>, ErrorCode>> {
         if !self.is_active() {
             return Ok(Err(ErrorCode::NotController));
@@ -80,14 +104,9 @@ impl Core {
         let mut writes = Vec::new();
         for proposal in proposals {
             let AlterPartition { topic, partition, leader_epoch, isr, recovering, partition_epoch } = proposal;
-            let name: Option<Arc<str>> = match &topic {
-                TopicRef::Name(name) => Some(name.clone()),
-                TopicRef::Id(id) => self.ctx.topic_names.get(id).cloned(),
-            };
-            let result = match name {
+            let result = match self.name_of(&topic, partition) {
                 None => Err(ErrorCode::UnknownTopicId),
                 Some(name) => {
-                    let name = TopicPartition { topic: name, partition };
                     named.push(name.clone());
                     let proposed = LeaderAndIsr { leader: broker, leader_epoch, isr, recovering, partition_epoch };
                     match self.ctx.leadership(&name).map(|l| &l.state) {
@@ -105,34 +124,33 @@ impl Core {
             };
             answers.push(AlteredPartition { topic, partition, result });
         }
-        let changed = self.write_proposals(writes, &mut answers).await?;
+        self.write_proposals(writes, &mut answers).await?;
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), &named);
-        Ok(Ok(answers)).inspect(|_| self.reassignments_to_check.extend(changed))
+        Ok(Ok(answers))
     }
 
-    /// Writes accepted proposals, puts their outcome into the answers and returns the partitions that have changed.
+    /// Writes accepted proposals and puts their outcome into the answers.
     async fn write_proposals(
         &mut self,
         writes: Vec<(usize, TopicPartition, LeaderAndIsr)>,
         answers: &mut [AlteredPartition],
-    ) -> Outcome<Vec<TopicPartition>> {
+    ) -> Outcome {
         if writes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let epoch = self.ctx.epoch;
-        let nodes = writes
+        let nodes: Vec<_> = writes
             .iter()
             .map(|(_, name, state)| (name.clone(), to_znode(epoch, state), state.partition_epoch))
             .collect();
-        let outcomes = store::partitions::set(&self.link.session, self.link.term()?, nodes).await?;
-        let (mut changed, mut raced) = (Vec::new(), Vec::new());
+        let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &nodes).await?;
+        let mut raced = Vec::new();
         for ((at, name, state), outcome) in writes.into_iter().zip(outcomes) {
             let result = match outcome {
                 SetOutcome::Done(version) => {
                     let state = LeaderAndIsr { partition_epoch: version, ..state };
                     tracing::info!(partition = %name, isr = ?state.isr, partition_epoch = version, "ISR changed");
                     self.ctx.set_leadership(&name, self.of_this_term(state.clone()));
-                    changed.push(name);
                     Ok(state)
                 }
                 SetOutcome::BadVersion => {
@@ -149,7 +167,6 @@ impl Core {
             }
         }
         // Somebody else wrote the node: what they wrote is the truth.
-        self.refresh_leadership(&raced).await?;
-        Ok(changed)
+        self.refresh_leadership(&raced).await
     }
 }

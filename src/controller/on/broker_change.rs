@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{BrokerId, TopicPartition};
+use crate::base::BrokerId;
 use crate::controller::context::{Broker, Replica};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::states::{PartitionState, ReplicaState};
@@ -65,21 +65,17 @@ impl Core {
         for id in new {
             self.ctx.offline_dirs.remove(id);
         }
-        let old: Vec<BrokerId> =
-            self.ctx.live_or_shutting_down().into_iter().filter(|id| !new.contains(id)).collect();
+        let old: Vec<BrokerId> = self.ctx.live_or_shutting_down().into_iter().filter(|id| !new.contains(id)).collect();
         if !old.is_empty() {
             self.send_update_metadata(&old, []);
         }
         // The new ones get all partitions with a leader, before they hear what they host.
-        let with_leader = |(name, p): (TopicPartition, &crate::controller::context::Partition)| {
-            (p.leadership.is_some() && !self.ctx.is_queued_for_deletion(&name.topic)).then_some(name)
-        };
-        let led: Vec<TopicPartition> = self.ctx.partitions().filter_map(with_leader).collect();
+        let led = self.ctx.partitions_with_leadership();
         self.send_update_metadata(new, &led);
         let replicas: Vec<Replica> = new.iter().flat_map(|id| self.ctx.replicas_on(*id)).collect();
         self.move_replicas(&replicas, ReplicaState::Online).await?;
         self.bring_all_online().await?;
-        self.resume_reassignments(|a| a.target().iter().any(|id| new.contains(id)), &[]).await?;
+        self.resume_reassignments(Some(new), &[]).await?;
         let topics = replicas.into_iter().map(|(name, _)| name.topic);
         let waiting: BTreeSet<_> = topics.filter(|topic| self.ctx.is_queued_for_deletion(topic)).collect();
         self.resume_deletion_of(waiting).await?;

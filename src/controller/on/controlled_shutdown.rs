@@ -2,7 +2,7 @@
 
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::controller::batch::Batch;
-use crate::controller::context::{Partition, Replica};
+use crate::controller::context::Replica;
 use crate::controller::core::{Core, Outcome};
 use crate::controller::election::Strategy;
 use crate::controller::states::{PartitionState, ReplicaState};
@@ -35,20 +35,7 @@ impl Core {
         tracing::info!(broker, "controlled shutdown");
         self.ctx.shutting_down.insert(broker);
 
-        let movable = |name: &TopicPartition, p: &Partition| {
-            p.assignment.replicas.len() > 1
-                && p.assignment.replicas.contains(&broker)
-                && p.leadership.is_some()
-                && !self.ctx.is_queued_for_deletion(&name.topic)
-        };
-        let leads = |p: &Partition| p.leadership.as_ref().is_some_and(|l| l.state.leader == broker);
-        let (mut led, mut followed) = (Vec::new(), Vec::new());
-        for (name, partition) in self.ctx.partitions() {
-            if movable(&name, partition) {
-                let list = if leads(partition) { &mut led } else { &mut followed };
-                list.push(name);
-            }
-        }
+        let (led, followed) = self.movable_partitions(broker);
         self.move_partitions(&led, PartitionState::Online, Some(Strategy::ControlledShutdown)).await?;
         let mut batch = Batch::default();
         for name in &followed {
@@ -58,9 +45,25 @@ impl Core {
         let followed: Vec<Replica> = followed.into_iter().map(|name| (name, broker)).collect();
         self.move_replicas(&followed, ReplicaState::Offline).await?;
 
-        let stuck = self.ctx.partitions_led_by(broker).into_iter().filter(|name| {
-            self.ctx.replicas(name).len() > 1 && !self.ctx.is_queued_for_deletion(&name.topic)
-        });
+        let stuck = self
+            .ctx
+            .partitions_led_by(broker)
+            .into_iter()
+            .filter(|name| self.ctx.replicas(name).len() > 1 && !self.ctx.is_queued_for_deletion(&name.topic));
         Ok(Ok(stuck.collect()))
+    }
+
+    /// The partitions with other replicas that a broker leads, and those that it follows; without those that are being deleted.
+    fn movable_partitions(&self, broker: BrokerId) -> (Vec<TopicPartition>, Vec<TopicPartition>) {
+        let (mut led, mut followed) = (Vec::new(), Vec::new());
+        for (name, partition) in self.ctx.partitions() {
+            let replicas = &partition.assignment.replicas;
+            let Some(leadership) = &partition.leadership else { continue };
+            if replicas.len() > 1 && replicas.contains(&broker) && !self.ctx.is_queued_for_deletion(&name.topic) {
+                let list = if leadership.state.leader == broker { &mut led } else { &mut followed };
+                list.push(name);
+            }
+        }
+        (led, followed)
     }
 }

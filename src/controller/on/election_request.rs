@@ -84,7 +84,7 @@ impl Core {
         });
         let electable: Vec<TopicPartition> = asked.into_iter().filter(|name| self.needs_preferred(name)).collect();
         self.move_partitions(&electable, PartitionState::Online, Some(Strategy::Preferred)).await?;
-        store::admin::preferred_election_delete(&self.link.session, self.link.term()?).await?;
+        store::admin::delete_preferred_elections(&self.link.session, self.link.term()?).await?;
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::base::TopicPartition;
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
-use crate::controller::partition_state::from_znode;
 use crate::zk::store;
 use crate::zk::znode::{delete_topics, feature, isr_change, log_dir_event, topic};
 
@@ -99,10 +98,10 @@ impl Core {
         if of.is_empty() {
             return Ok(());
         }
-        let read = store::partitions::states(&self.link.session, of).await?;
+        let read = self.read_states(of).await?;
         for (name, read) in of.iter().zip(read) {
-            if let Some((state, version)) = read {
-                self.ctx.set_leadership(name, from_znode(state, version));
+            if let Some(leadership) = read {
+                self.ctx.set_leadership(name, leadership);
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! `/controller` is watched all the time, by every broker. A node there is ours only if it belongs to our session, which the
 //! election in `zk::store` sees to.
 
+use crate::base::BrokerId;
 use crate::base::ids::NO_BROKER;
 use crate::controller::core::{ControllerError, Core, Outcome};
 use crate::controller::event::Event;
@@ -46,25 +47,28 @@ impl Core {
         self.resign();
     }
 
-    /// Reads who leads and sets the watch. A read that fails leaves no watch: the session has ended, and a new one sets it.
-    async fn look_at_controller(&mut self) -> Outcome {
+    /// Reads who leads and sets the watch. Returns whether it is this broker, in this session. A read that fails leaves no watch: the session has ended, and a new one sets it.
+    async fn look_at_controller(&mut self) -> Outcome<bool> {
         let (current, watch) = store::controller::current_and_watch(&self.link.session).await?;
-        self.controller_id = current.map_or(NO_BROKER, |node| node.broker);
+        let ours = current.as_ref().is_some_and(|(node, stat)| {
+            node.broker == self.settings.broker_id && stat.owner() == Some(self.link.session.id())
+        });
+        self.controller_id = current.map_or(NO_BROKER, |(node, _)| node.broker);
         self.link.watches.keep(PATH, watch, |fired| match fired.kind {
             WatchKind::Created | WatchKind::DataChanged => Event::ControllerChange,
             // A lost watch may have missed the deletion: electing looks first whether somebody leads.
             _ => Event::Reelect,
         });
-        Ok(())
+        Ok(ours)
     }
 
     /// Looks who leads, and resigns if it is not this broker any more. Returns who leads.
-    pub(in crate::controller) async fn resign_if_another(&mut self) -> Outcome<i32> {
+    pub(in crate::controller) async fn resign_if_another(&mut self) -> Outcome<BrokerId> {
         let looked = self.look_at_controller().await;
-        if self.is_active() && (looked.is_err() || self.controller_id != self.settings.broker_id) {
+        if self.is_active() && !matches!(looked, Ok(true)) {
             self.resign();
         }
-        looked.map(|()| self.controller_id)
+        looked.map(|_| self.controller_id)
     }
 
     /// Ends the term in memory: no watch but that of `/controller`, no sender, nothing known. Queued requests are dropped.

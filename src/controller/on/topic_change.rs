@@ -58,8 +58,7 @@ impl Core {
 
     /// Writes a topic's node back to the partitions that exist.
     async fn restore_assignment(&mut self, name: &Arc<str>, node: topic::TopicNode) -> Outcome {
-        let existing =
-            self.link.session.children(&partition_state::partitions_path(name)).await?.unwrap_or_default();
+        let existing = self.link.session.children(&partition_state::partitions_path(name)).await?.unwrap_or_default();
         let existing: BTreeSet<i32> = existing.iter().filter_map(|index| index.parse().ok()).collect();
         let known = |index: i32| {
             let of = TopicPartition { topic: name.clone(), partition: index };
