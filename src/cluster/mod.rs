@@ -8,12 +8,14 @@ mod epochs;
 mod image;
 mod metadata;
 mod overrides;
+mod producer_ids;
 mod update;
 
 pub use epochs::{Epochs, StaleEpoch};
 pub use image::{BrokerInfo, Endpoint, MetadataImage, NO_LEADER, PartitionInfo, TopicInfo};
 pub use metadata::Metadata;
 pub use overrides::{Overrides, TopicOverrides};
+pub use producer_ids::{IdBlock, ProducerIds};
 
 use crate::base::BrokerId;
 
@@ -30,6 +32,8 @@ pub struct Cluster {
     pub epochs: Epochs,
     /// What `/config/topics` says beyond the broker's defaults.
     pub overrides: TopicOverrides,
+    /// For idempotent producers.
+    pub producer_ids: ProducerIds,
 }
 
 impl Cluster {
@@ -41,6 +45,7 @@ impl Cluster {
             metadata: Metadata::default(),
             epochs: Epochs::default(),
             overrides: TopicOverrides::default(),
+            producer_ids: ProducerIds::default(),
         }
     }
 }

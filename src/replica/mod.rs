@@ -8,6 +8,7 @@
 
 pub mod append;
 pub mod delete_records;
+pub mod describe;
 pub mod fetch_session;
 pub mod fetch_sessions;
 pub mod high_watermark;

@@ -1,0 +1,3 @@
+//! Topics made, grown and deleted; directories described.
+
+pub mod describe_log_dirs;

@@ -1,0 +1,1 @@
+//! Configs described and altered.
