@@ -3,6 +3,9 @@
 //! Handlers put code and message into their answers as they are; the messages are Kafka's own, since its tools print them.
 
 use crate::base::ErrorCode;
+use crate::config::AlterError;
+use crate::zk::store::StoreError;
+use crate::zk::znode::config::ConfigEntity;
 
 /// Nothing was written, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -32,13 +35,8 @@ pub enum AdminError {
     #[error("{0}")]
     InvalidRequest(String),
     /// An alteration that config/ refused.
-    #[error("{message}")]
-    Refused {
-        /// Kafka's code.
-        code: ErrorCode,
-        /// Kafka's words.
-        message: String,
-    },
+    #[error(transparent)]
+    Refused(#[from] AlterError),
     /// Something only a newer broker may know.
     #[error("{0}")]
     UnsupportedVersion(String),
@@ -51,6 +49,12 @@ pub enum AdminError {
     /// Something in ZooKeeper that nobody should have written.
     #[error("{0}")]
     Corrupt(String),
+    /// Configs are only written while a ZooKeeper-mode controller is registered.
+    #[error("Cannot set entity configs for {} {} when there is no controller.", .0.kind().name(), .0.name())]
+    NoController(ConfigEntity),
+    /// ZooKeeper refused, or the session ended. What was under way may have been written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl AdminError {
@@ -66,17 +70,38 @@ impl AdminError {
             AdminError::InvalidAssignment(_) => ErrorCode::InvalidReplicaAssignment,
             AdminError::InvalidConfig(_) => ErrorCode::InvalidConfig,
             AdminError::InvalidRequest(_) => ErrorCode::InvalidRequest,
-            AdminError::Refused { code, .. } => *code,
+            AdminError::Refused(refused) => refused.code,
             AdminError::UnsupportedVersion(_) => ErrorCode::UnsupportedVersion,
             AdminError::ReassignmentInProgress(_) => ErrorCode::ReassignmentInProgress,
             AdminError::MixedRacks | AdminError::Corrupt(_) => ErrorCode::UnknownServerError,
+            AdminError::NoController(_) => ErrorCode::StaleControllerEpoch,
+            AdminError::Store(error) => return (store_code(error), None),
         };
         let message = (code != ErrorCode::UnknownServerError).then(|| self.to_string());
         (code, message)
     }
 
+    /// A failed write, told with the entity it was for.
+    pub(super) fn of(error: StoreError, entity: &ConfigEntity) -> Self {
+        match error {
+            StoreError::NoController => AdminError::NoController(entity.clone()),
+            StoreError::TopicExists(topic) => AdminError::TopicExists(format!("Topic '{topic}' already exists.")),
+            error => AdminError::Store(error),
+        }
+    }
+
     /// The code alone.
     pub fn code(&self) -> ErrorCode {
         self.answer().0
+    }
+}
+
+fn store_code(error: &StoreError) -> ErrorCode {
+    match error {
+        StoreError::ControllerMoved | StoreError::NoController => ErrorCode::StaleControllerEpoch,
+        StoreError::TopicExists(_) => ErrorCode::TopicAlreadyExists,
+        // Nobody can tell whether it was done; clients ask again.
+        error if error.session_over() => ErrorCode::RequestTimedOut,
+        _ => ErrorCode::UnknownServerError,
     }
 }

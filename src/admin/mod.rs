@@ -2,14 +2,25 @@
 //!
 //! Handlers call [`Admin`]; the controller sees what was written through its watches, the brokers through `/config/changes`. The rules
 //! are pure and lie beside it: [`names`], [`placement`], [`quota`], [`scram`]. Nothing here waits for the effect of a write.
+//!
+//! | file | what |
+//! |---|---|
+//! | `shell` | [`Admin`] itself: session, settings, limits |
+//! | `topics` | create, auto-create, grow, mark for deletion |
+//! | `configs` | read and alter the configs of topics and brokers |
+//! | `users` | client quotas and SCRAM credentials |
+//! | `error` | [`AdminError`] and its one mapping to Kafka's codes |
 
+mod configs;
 mod error;
 pub mod names;
 pub mod placement;
 pub mod quota;
 pub mod scram;
+mod shell;
+mod topics;
+mod users;
 
 pub use error::AdminError;
-
-/// Config key to value, as in a znode.
-pub type ConfigMap = std::collections::BTreeMap<String, String>;
+pub use shell::{Admin, Settings};
+pub use topics::{Created, Growth, NewTopic};

@@ -20,7 +20,7 @@ pub const MAX_LENGTH: usize = 249;
 ///
 /// # Errors
 /// [`AdminError::InvalidTopic`] with Kafka's words.
-pub fn validate(topic: &str) -> Result<(), AdminError> {
+pub fn check(topic: &str) -> Result<(), AdminError> {
     match reason_invalid(topic) {
         None => Ok(()),
         Some(reason) => Err(AdminError::InvalidTopic(format!("Topic name is invalid: {reason}"))),

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{AdminError, ConfigMap};
+use super::AdminError;
+use crate::config::ConfigMap;
+use crate::config::value::java_double;
 
 /// `user` on the wire.
 pub const USER: &str = "user";
@@ -201,25 +203,6 @@ fn format_value(key: &str, value: f64, kind: Kind) -> Result<String, AdminError>
         return Err(invalid(format!("Invalid value {whole} for configuration {key}: Value must be at least 0")));
     }
     Ok(whole.to_string())
-}
-
-/// A double as Java's `Double.toString` writes it: `50.0`, `0.5`, `1.0E7`.
-pub fn java_double(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity".into() } else { "-Infinity".into() };
-    }
-    let size = value.abs();
-    if size == 0.0 || (1e-3..1e7).contains(&size) {
-        return format!("{value:?}");
-    }
-    let text = format!("{value:E}");
-    match text.split_once('E') {
-        Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0E{exponent}"),
-        _ => text,
-    }
 }
 
 /// Builds an entity from (entity type, name) pairs.

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256, Sha512};
 
-use super::ConfigMap;
 use crate::base::ErrorCode;
+use crate::config::ConfigMap;
 
 /// Fewest iterations of either mechanism.
 pub const MIN_ITERATIONS: i32 = 4096;

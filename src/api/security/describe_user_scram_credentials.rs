@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::admin::scram;
-use crate::admin::{AdminError, ConfigMap};
+use crate::admin::{AdminError, scram};
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::ErrorCode;
+use crate::config::ConfigMap;
 use crate::wire::{
     DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
     DescribeUserScramCredentialsResponseCredential, DescribeUserScramCredentialsResponseUser, Str,

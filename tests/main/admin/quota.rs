@@ -1,8 +1,9 @@
 //! Client quotas: filters, alterations, and numbers as Java writes them.
 
-use ottla::admin::quota::{Entity, Filter, Match, Name, apply, entity, java_double, values_of};
-use ottla::admin::{AdminError, ConfigMap};
+use ottla::admin::quota::{Entity, Filter, Match, Name, apply, entity, values_of};
+use ottla::admin::AdminError;
 use ottla::base::ErrorCode;
+use ottla::config::ConfigMap;
 
 fn name(text: &str) -> Name {
     Some(text.into())
@@ -130,23 +131,4 @@ fn entities_are_checked_as_kafka_does() {
     );
     let both = entity(&[("client-id".into(), name("app")), ("user".into(), None)]).expect("valid");
     assert_eq!(both, of(Some(None), Some(name("app"))));
-}
-
-#[test]
-fn doubles_are_written_as_java_does() {
-    for (value, text) in [
-        (50.0, "50.0"),
-        (0.5, "0.5"),
-        (0.0, "0.0"),
-        (0.001, "0.001"),
-        (0.0001, "1.0E-4"),
-        (9_999_999.0, "9999999.0"),
-        (1e7, "1.0E7"),
-        (12_345_678.9, "1.23456789E7"),
-        (-2.25, "-2.25"),
-        (f64::INFINITY, "Infinity"),
-        (f64::NAN, "NaN"),
-    ] {
-        assert_eq!(java_double(value), text);
-    }
 }

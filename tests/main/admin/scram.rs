@@ -1,8 +1,8 @@
 //! SCRAM credentials: the recorded request of Kafka's tool must give the znode that Apache Kafka wrote.
 
-use ottla::admin::ConfigMap;
 use ottla::admin::scram::{Deletion, Mechanism, Upsertion, apply, credential_text, describe, iterations_of, screen};
 use ottla::base::ErrorCode;
+use ottla::config::ConfigMap;
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
