@@ -321,7 +321,7 @@ impl BrokerConfig {
             follower_replication_throttled_rate: values.long("follower.replication.throttled.rate"),
             replica_alter_log_dirs_io_max_bytes_per_second: values
                 .long("replica.alter.log.dirs.io.max.bytes.per.second"),
-            log_dirs: log_dirs,
+            log_dirs,
             log: super::topic::broker_log_config(values),
             num_recovery_threads_per_data_dir: values.int("num.recovery.threads.per.data.dir"),
             num_replica_alter_log_dirs_threads: values.opt_int("num.replica.alter.log.dirs.threads").unwrap_or(dirs),

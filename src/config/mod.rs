@@ -9,16 +9,20 @@
 //! | [`load`] | start-up: file, environment, overrides, checks, warnings |
 //! | [`broker_config`], [`listeners`] | `BrokerConfig`: what a broker reads at run time |
 //! | [`log_config`], [`topic`] | `LogConfig`: what one topic's logs are told; topic overrides |
-//! | `dynamic`, `ops` | changes while running: what may change, to what |
-//! | `describe` | the answers of DescribeConfigs |
-//! | `doc` | the table, printed |
+//! | [`dynamic`], [`ops`] | changes while running: what may change, to what |
+//! | [`describe`] | the answers of DescribeConfigs |
+//! | [`doc`] | the table, printed |
 
 pub mod broker_config;
 mod cross_check;
+pub mod describe;
+pub mod doc;
+pub mod dynamic;
 pub mod listeners;
 pub mod load;
 pub mod log_config;
 pub mod not_built;
+pub mod ops;
 pub mod properties;
 pub mod table;
 pub mod topic;
@@ -27,9 +31,11 @@ pub mod values;
 pub mod version;
 
 pub use broker_config::BrokerConfig;
+pub use dynamic::{DynamicConfig, Effective};
 pub use listeners::{Listener, SecurityProtocol};
 pub use load::{LoadError, Loaded, Sources, StaticConfig, load};
 pub use log_config::{CleanupPolicy, CompressionType, LogConfig, ThrottledReplicas, TimestampType};
+pub use ops::AlterError;
 pub use properties::Properties;
 pub use value::{ConfigError, Value};
 pub use values::{ConfigMap, Values};

@@ -14,9 +14,24 @@
 //! the coordinators and the tools. Bytes come from clients and from disk: nothing here may panic on them.
 
 pub mod batch;
+pub mod batches;
+pub mod builder;
 pub mod codec;
+pub mod control;
+mod convert;
 pub mod error;
+pub mod legacy;
+mod lz4;
+#[allow(clippy::module_inception)]
+pub mod record;
+pub mod validate;
+pub mod varint;
 
 pub use batch::{Attributes, BATCH_HEADER, BatchHeader, LOG_OVERHEAD, Stamp, TimestampType};
+pub use batches::{Batch, Batches};
+pub use builder::BatchBuilder;
 pub use codec::Codec;
+pub use control::{ControlType, EndTxnMarker};
 pub use error::RecordError;
+pub use record::{Record, Records, Scratch};
+pub use validate::{Origin, RefusedRecord, ValidateOptions, Validated, ValidationError, validate};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::future::try_join_all;
 use tokio::sync::{Semaphore, watch as channel};
 
 use crate::base::Env;
@@ -25,7 +25,8 @@ pub use error::{ConnectError, ZkError, ZkErrorKind};
 pub use types::{CreateMode, Op, OpResult, SessionId, SessionState, Stat};
 pub use watch::{Watch, WatchEvent, WatchKind};
 
-/// Reads that [`Session::get_all`] prepares ahead; how many are really under way is bound by `max_in_flight`.
+/// Reads that [`Session::get_all`] prepares at a time (a waiting one takes about a kilobyte); how many are really under way is bound by
+/// `max_in_flight`.
 const PIPELINE: usize = 256;
 /// How often paths are made again when parents vanish meanwhile, before giving up.
 const MAX_PARENT_ROUNDS: usize = 16;
@@ -410,8 +411,11 @@ impl Session {
     /// # Errors
     /// The first refusal, or the session's end.
     pub async fn get_all(&self, paths: &[String]) -> Result<Vec<Option<(Bytes, Stat)>>, ZkError> {
-        let reads: Vec<_> = paths.iter().map(|path| self.get(path)).collect();
-        futures_util::stream::iter(reads).buffered(PIPELINE).try_collect().await
+        let mut found = Vec::with_capacity(paths.len());
+        for window in paths.chunks(PIPELINE) {
+            found.extend(try_join_all(window.iter().map(|path| self.get(path))).await?);
+        }
+        Ok(found)
     }
 
     /// [`Session::children`] of many nodes, pipelined; answers in the order of the paths.
@@ -419,8 +423,11 @@ impl Session {
     /// # Errors
     /// The first refusal, or the session's end.
     pub async fn children_all(&self, paths: &[String]) -> Result<Vec<Option<Vec<String>>>, ZkError> {
-        let reads: Vec<_> = paths.iter().map(|path| self.children(path)).collect();
-        futures_util::stream::iter(reads).buffered(PIPELINE).try_collect().await
+        let mut found = Vec::with_capacity(paths.len());
+        for window in paths.chunks(PIPELINE) {
+            found.extend(try_join_all(window.iter().map(|path| self.children(path))).await?);
+        }
+        Ok(found)
     }
 
     /// Creates a node and says its real path. A sequential one may, after a lost reply, exist twice.

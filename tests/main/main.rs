@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod controller;
+mod counting;
 mod log;
 mod record;
 mod wire;
