@@ -1,5 +1,6 @@
 //! Tests that need no server: one module a layer of `src/`.
 
+mod admin;
 mod config;
 mod controller;
 mod counting;
