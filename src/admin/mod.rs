@@ -22,5 +22,5 @@ mod topics;
 mod users;
 
 pub use error::AdminError;
-pub use shell::{Admin, Settings};
+pub use shell::{Admin, Settings, SettingsSource};
 pub use topics::{Created, Growth, NewTopic};

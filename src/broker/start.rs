@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
-use crate::admin::Admin;
+use crate::admin::{Admin, Settings, SettingsSource};
 use crate::api::Api;
 use crate::api::control::{Applier, ApplierParts};
 use crate::base::env::Lane;
@@ -27,7 +27,8 @@ use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
 use crate::zk::store::StoreError;
-use crate::zk::{ConnectError, Zk, ZkOptions, store};
+use crate::zk::session::{ConnectError, Zk, ZkOptions};
+use crate::zk::store;
 
 /// Why a broker did not start. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +119,7 @@ impl Broker {
         let controller = Controller::start(env.clone(), session, controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
-        let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
+        let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), settings_source(live.clone())));
         let applier = Applier::start(ApplierParts {
             env: env.clone(),
             cluster: cluster.clone(),
@@ -230,6 +231,18 @@ async fn load_logs(
     Ok(loaded?)
 }
 
+fn settings_source(live: Arc<LiveConfig>) -> SettingsSource {
+    Arc::new(move || {
+        let current = live.current();
+        Settings {
+            statics: live.statics().clone(),
+            dynamic: current.dynamic.clone(),
+            config: current.effective.config.clone(),
+            values: current.effective.values.clone(),
+        }
+    })
+}
+
 fn manager_config(config: &BrokerConfig) -> ManagerConfig {
     ManagerConfig {
         recovery_threads_per_dir: usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1).max(1),
@@ -270,14 +283,14 @@ fn own_address(config: &BrokerConfig, bound: &[BoundListener]) -> Result<Target,
 }
 
 fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target) -> ControllerSettings {
-    let ibp = &config.inter_broker_protocol_version;
+    let ibp = config.inter_broker_protocol_version.release();
     let listener = config.control_plane_listener.clone().unwrap_or_else(|| config.inter_broker_listener.clone());
     ControllerSettings {
         inter_broker_listener: config.inter_broker_listener.clone(),
-        versions: ControlVersions::for_ibp((ibp.major, ibp.minor)),
-        topic_ids: (ibp.major, ibp.minor) >= (2, 8),
-        leader_recovery: (ibp.major, ibp.minor) >= (3, 2),
-        feature_version: if (ibp.major, ibp.minor) >= (3, 3) { 2 } else { 1 },
+        versions: ControlVersions::for_ibp(ibp),
+        topic_ids: ibp >= (2, 8),
+        leader_recovery: ibp >= (3, 2),
+        feature_version: if ibp >= (3, 3) { 2 } else { 1 },
         delete_topic_enable: config.delete_topic_enable,
         unclean_leader_election: config.log.unclean_leader_election_enable,
         auto_leader_rebalance: config.auto_leader_rebalance_enable,
