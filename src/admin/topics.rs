@@ -200,12 +200,7 @@ impl Admin {
         Ok(())
     }
 
-    fn place(
-        &self,
-        new: &NewTopic,
-        config: &BrokerConfig,
-        image: &MetadataImage,
-    ) -> Result<Assignment, AdminError> {
+    fn place(&self, new: &NewTopic, config: &BrokerConfig, image: &MetadataImage) -> Result<Assignment, AdminError> {
         if let Some(assignment) = &new.assignment {
             if new.partitions != DEFAULT_COUNT || new.replication != DEFAULT_COUNT {
                 return Err(AdminError::InvalidRequest(

@@ -54,7 +54,8 @@ async fn some(api: &Api, names: Vec<String>) -> DescribeUserScramCredentialsResp
         results.push(if user.is_empty() {
             refused(user, ErrorCode::ResourceNotFound, Some("Username must not be empty".into()))
         } else if names[at + 1..].contains(user) {
-            let twice = format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}");
+            let twice =
+                format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}");
             refused(user, ErrorCode::DuplicateResource, Some(twice))
         } else {
             one(user, api.admin.user_config(user).await)
