@@ -1,7 +1,7 @@
 //! CreatePartitions (37): the controller adds partitions to topics, then waits until this broker's metadata has a leader for every
 //! partition of them, the old ones included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{all_led, to_its_end, wait_for_metadata};
@@ -70,8 +70,9 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
 /// Topics named more than once.
 fn duplicates(topics: &[CreatePartitionsRequestTopic]) -> BTreeMap<Str, Told> {
     let refused = (ErrorCode::InvalidRequest, Some("Duplicate topic in request.".to_owned()));
-    let twice = |at: usize| topics[at + 1..].iter().any(|other| other.name == topics[at].name);
-    (0..topics.len()).filter(|at| twice(*at)).map(|at| (topics[at].name.clone(), refused.clone())).collect()
+    let mut seen = BTreeSet::new();
+    let twice = topics.iter().filter(|topic| !seen.insert(&topic.name));
+    twice.map(|topic| (topic.name.clone(), refused.clone())).collect()
 }
 
 fn growth(topic: &CreatePartitionsRequestTopic) -> Growth {

@@ -1,7 +1,7 @@
 //! CreateTopics (19): the controller writes the topics to ZooKeeper, then waits until this broker's metadata has a leader for every
 //! partition. A topic whose leaders don't come in time is told as REQUEST_TIMED_OUT; it exists all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{all_led, to_its_end, wait_for_metadata};
@@ -70,11 +70,12 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
 
 /// Topics that are refused without a look at ZooKeeper.
 fn refusals(asked: &[Str]) -> BTreeMap<Str, CreateTopicsResponseTopic> {
+    let mut seen = BTreeSet::new();
     let mut refusals = BTreeMap::new();
-    for (at, name) in asked.iter().enumerate() {
+    for name in asked {
         let why = if *name == names::CLUSTER_METADATA {
             format!("Creation of internal topic {} is prohibited.", names::CLUSTER_METADATA)
-        } else if asked[at + 1..].contains(name) {
+        } else if !seen.insert(name) {
             "Found multiple entries for this topic.".into()
         } else {
             continue;
