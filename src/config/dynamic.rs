@@ -144,7 +144,10 @@ fn entry_problem(name: &str, text: &str, scope: Scope) -> Option<String> {
     if not_built::NOT_DYNAMIC.contains(&name) || key.ty == Type::Password {
         return Some("changing it while running is not supported yet".into());
     }
-    value::parse(key, name, text).err().map(|e| e.to_string())
+    match value::parse(key, name, text) {
+        Ok(value) => not_built::refuses(key.name, &value).map(|missing| format!("Ottla has no {missing}")),
+        Err(e) => Some(e.to_string()),
+    }
 }
 
 /// May `name` stand only at one broker?
@@ -175,7 +178,10 @@ pub fn validate_alter(
         let base = table::listener_base(name).unwrap_or(name);
         if let Some(key) = table::get_dynamic(base) {
             // Kafka takes the prefix off before it validates, so its error names the bare key.
-            value::parse(key, base, text).map_err(|e| AlterError::request(e.to_string()))?;
+            let value = value::parse(key, base, text).map_err(|e| AlterError::request(e.to_string()))?;
+            if let Some(missing) = not_built::refuses(key.name, &value) {
+                return Err(AlterError::request(format!("{name} is not supported yet: Ottla has no {missing}")));
+            }
         }
     }
     if scope == Scope::Default {

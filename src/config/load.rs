@@ -11,7 +11,7 @@ use super::broker_config::BrokerConfig;
 use super::not_built;
 use super::properties::Properties;
 use super::table::{self, Effect};
-use super::value::{ConfigError, Value};
+use super::value::ConfigError;
 use super::values::{ConfigMap, Values};
 
 /// Where a broker's configuration comes from.
@@ -90,6 +90,8 @@ const SCRIPT_ENV: &[&str] = &[
 
 /// The prefix of environment names that are always taken.
 const ENV_PREFIX: &str = "KAFKA_CFG_";
+/// The prefix of those taken when asked for; weaker.
+const PLAIN_PREFIX: &str = "KAFKA_";
 
 /// Puts the layers together.
 ///
@@ -137,10 +139,18 @@ fn same_broker_id(values: &Values) -> Result<(), ConfigError> {
 /// The raw settings of all layers, by the crate `config`.
 fn layer(sources: &Sources) -> Result<ConfigMap, LoadError> {
     let file = sources.file.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let env = sources.env.iter().filter_map(|(k, v)| Some((env_key(k, sources.plain_kafka_env)?, v.clone()))).collect();
+    let env = |prefix: &str| {
+        let mut found: Vec<(String, String)> =
+            sources.env.iter().filter_map(|(k, v)| Some((env_key(k, prefix)?, v.clone()))).collect();
+        // The environment has no order: two names of one key must not depend on chance.
+        found.sort();
+        Flat(found)
+    };
+    let plain = if sources.plain_kafka_env { env(PLAIN_PREFIX) } else { Flat(Vec::new()) };
     let built = config::Config::builder()
         .add_source(Flat(file))
-        .add_source(Flat(env))
+        .add_source(plain)
+        .add_source(env(ENV_PREFIX))
         .add_source(Flat(sources.overrides.clone()))
         .build();
     let merged = built.and_then(|config| config.collect()).map_err(|e| ConfigError(e.to_string()))?;
@@ -154,12 +164,11 @@ fn layer(sources: &Sources) -> Result<ConfigMap, LoadError> {
 }
 
 /// The key an environment name stands for. `_` is a dot, `__` an underscore, `___` a dash, as in Kafka's container.
-fn env_key(name: &str, plain: bool) -> Option<String> {
-    let rest = match name.strip_prefix(ENV_PREFIX) {
-        Some(rest) => rest,
-        None if plain && !SCRIPT_ENV.contains(&name) => name.strip_prefix("KAFKA_")?,
-        None => return None,
-    };
+fn env_key(name: &str, prefix: &str) -> Option<String> {
+    let rest = name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+    if prefix == PLAIN_PREFIX && (name.starts_with(ENV_PREFIX) || SCRIPT_ENV.contains(&name)) {
+        return None;
+    }
     let key = rest.to_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".").replace('\0', "_");
     // A key with capitals can't be spelled in the environment: `zookeeper.clientCnxnSocket`.
     Some(table::all().find(|k| k.name.eq_ignore_ascii_case(&key)).map_or(key, |k| k.name.to_owned()))
@@ -224,10 +233,10 @@ fn warnings(raw: &ConfigMap, values: &Values, config: &BrokerConfig) -> Vec<Stri
         };
         // A value equal to the default changes nothing: stock files spell out many.
         let changed = table::listener_base(name).is_some() || values.get(key) != super::value::default_of(key);
+        let read = not_built::has_secure_listener(config) && key.effect == Effect::NoEffect(table::SECURE);
         if let Effect::NoEffect(why) = not_built::effect(key)
             && changed
-            && values.by_name(key.name) != Value::Null
-            && !(key.name.starts_with("ss") && not_built::has_secure_listener(config))
+            && !read
         {
             found.push(format!("{name}: no effect here: {why}"));
         }

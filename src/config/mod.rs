@@ -11,6 +11,7 @@
 //! | [`log_config`], [`topic`] | `LogConfig`: what one topic's logs are told; topic overrides |
 //! | [`dynamic`], [`ops`] | changes while running: what may change, to what |
 //! | [`describe`] | the answers of DescribeConfigs |
+//! | [`entity`] | quota keys of users, clients and addresses |
 //! | [`doc`] | the table, printed |
 
 pub mod broker_config;
@@ -18,7 +19,9 @@ mod cross_check;
 pub mod describe;
 pub mod doc;
 pub mod dynamic;
+pub mod entity;
 pub mod listeners;
+pub mod live;
 pub mod load;
 pub mod log_config;
 pub mod not_built;

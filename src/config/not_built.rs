@@ -108,6 +108,11 @@ pub fn effect(key: &Key) -> Effect {
     }
 }
 
+/// Why `value` of the key `name` can't count: what is missing. For entries that are changed while running.
+pub fn refuses(name: &str, value: &Value) -> Option<&'static str> {
+    ROWS.iter().find(|row| row.key == name && (row.refuses)(value)).map(|row| row.missing)
+}
+
 /// Every setting that must refuse the start, by name.
 pub fn refusals(raw: &ConfigMap, values: &Values, config: &BrokerConfig) -> Vec<ConfigError> {
     let refuse = |key: &str, value: &str, missing: &str| {

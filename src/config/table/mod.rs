@@ -160,6 +160,9 @@ pub(in crate::config) const COMPRESSION: &[&str] = &["uncompressed", "zstd", "lz
 /// Values of `message.timestamp.type`.
 pub(in crate::config) const TIMESTAMPS: &[&str] = &["CreateTime", "LogAppendTime"];
 
+/// Why SSL and SASL keys have no effect while every listener is plain.
+pub(in crate::config) const SECURE: &str = "only a listener with SSL or SASL reads it";
+
 /// Why a key has no effect here.
 mod why {
     pub(super) const JAVA: &str = "belongs to the Java virtual machine or names a Java class";
@@ -169,7 +172,7 @@ mod why {
     pub(super) const METRICS: &str = "Ottla's metrics are counted without samples and read at /metrics";
     pub(super) const ENCODER: &str = "dynamic passwords are not built";
     pub(super) const TOKENS: &str = "delegation tokens are not built (a secret key refuses to start)";
-    pub(super) const SECURE: &str = "only a listener with SSL or SASL reads it";
+    pub(super) use super::SECURE;
     pub(super) const KRAFT: &str = "belongs to KRaft, not to ZooKeeper mode";
     pub(super) const NEW_GROUPS: &str = "the new group protocols need KRaft";
     pub(super) const TIERED: &str = "tiered storage is off";

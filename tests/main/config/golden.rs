@@ -94,8 +94,7 @@ fn the_dynamic_entries_of_a_broker_are_those_kafka_lists() {
 
 #[test]
 fn the_cluster_default_shows_only_what_is_set_there() {
-    let dynamic =
-        DynamicConfig { per_broker: ConfigMap::new(), default: layer(BROKER, Source::DynamicDefault) };
+    let dynamic = DynamicConfig { per_broker: ConfigMap::new(), default: layer(BROKER, Source::DynamicDefault) };
     let entries = describe::cluster_default(&StaticConfig::default(), &dynamic);
     let line = "num.io.threads=9 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:num.io.threads=9}";
     assert_eq!(print(entries), [line]);

@@ -1,6 +1,7 @@
 //! Tests of the folder of the same name in src.
 
 mod dynamic;
+mod entity;
 mod golden;
 mod load;
 mod ops;

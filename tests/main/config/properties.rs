@@ -1,7 +1,7 @@
 //! Java's `.properties` rules.
 
-use ottla::config::properties::{PropertiesError, parse, read_file, write};
 use ottla::config::Properties;
+use ottla::config::properties::{PropertiesError, parse, read_file, write};
 use proptest::prelude::*;
 
 fn pairs(text: &str) -> Vec<(String, String)> {
@@ -59,10 +59,7 @@ fn a_malformed_unicode_escape_is_an_error_with_its_line() {
 
 #[test]
 fn the_last_of_a_key_counts_and_keeps_the_first_place() {
-    assert_eq!(
-        pairs("a=1\nb=2\na=3"),
-        [("a".to_owned(), "3".to_owned()), ("b".to_owned(), "2".to_owned())]
-    );
+    assert_eq!(pairs("a=1\nb=2\na=3"), [("a".to_owned(), "3".to_owned()), ("b".to_owned(), "2".to_owned())]);
 }
 
 #[test]
