@@ -4,12 +4,12 @@
 //! Beware: reading, changing and writing is not one step (in Kafka neither): of two alterations of one resource at the same moment, the
 //! last one written wins.
 
-use super::shell::{Admin, Settings, node_map};
+use super::shell::{Admin, node_map};
 use super::{AdminError, names};
 use crate::base::BrokerId;
 use crate::config::dynamic::{self, Scope};
 use crate::config::ops::{self, AlterOp, Resource};
-use crate::config::{ConfigMap, table, topic};
+use crate::config::{ConfigMap, topic};
 use crate::zk::session::Session;
 use crate::zk::store;
 use crate::zk::znode::config::ConfigEntity;
@@ -60,7 +60,7 @@ impl Admin {
         self.check_known(topic)?;
         let session = self.session().await;
         let mut map = store::configs::read(&session, &ConfigEntity::topic(topic)).await?.to_map();
-        ops::apply(&mut map, operations, Resource::Topic, &kafkas_default)?;
+        ops::apply(&mut map, operations, Resource::Topic)?;
         self.replace_topic_config(&session, topic, &map, validate_only).await
     }
 
@@ -74,9 +74,8 @@ impl Admin {
         map: &ConfigMap,
         validate_only: bool,
     ) -> Result<(), AdminError> {
-        let Settings { statics, dynamic, .. } = self.settings();
         let scope = if broker.is_some() { Scope::Broker } else { Scope::Default };
-        dynamic::validate_alter(&statics, &dynamic, scope, map)?;
+        dynamic::validate_alter(self.config.statics(), &self.config.current().dynamic, scope, map)?;
         if validate_only {
             return Ok(());
         }
@@ -95,7 +94,7 @@ impl Admin {
         validate_only: bool,
     ) -> Result<(), AdminError> {
         let mut map = self.broker_config(broker).await?;
-        ops::apply(&mut map, operations, Resource::Broker, &|_| None)?;
+        ops::apply(&mut map, operations, Resource::Broker)?;
         self.alter_broker_config(broker, &map, validate_only).await
     }
 
@@ -120,8 +119,7 @@ impl Admin {
         if store::topics::get(session, topic).await?.is_none() {
             return Err(AdminError::UnknownTopic(format!("Topic '{topic}' does not exist.")));
         }
-        let settings = self.settings();
-        topic::validate(map, &settings.values)
+        topic::validate(map, &self.config.current().effective.values)
             .map_err(|error| AdminError::InvalidConfig(error.alter_message(topic)))?;
         if validate_only {
             return Ok(());
@@ -134,12 +132,6 @@ impl Admin {
         let session = self.session().await;
         Ok(store::configs::read(&session, entity).await?.to_map())
     }
-}
-
-/// Where APPEND and SUBTRACT start when nothing is set: Kafka's default of the key, whatever this broker's file says.
-fn kafkas_default(key: &str) -> Option<String> {
-    let broker_key = topic::get(key)?.broker?;
-    table::get(broker_key)?.default.map(str::to_owned)
 }
 
 /// Writes an entity's config and tells all brokers.

@@ -5,7 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `shell` | [`Admin`] itself: session, settings, limits |
+//! | `shell` | [`Admin`] itself: session, limits |
 //! | `topics` | create, auto-create, grow, mark for deletion |
 //! | `configs` | read and alter the configs of topics and brokers |
 //! | `users` | client quotas and SCRAM credentials |
@@ -22,5 +22,5 @@ mod topics;
 mod users;
 
 pub use error::AdminError;
-pub use shell::{Admin, Settings, SettingsSource};
+pub use shell::Admin;
 pub use topics::{Created, Growth, NewTopic};

@@ -1,6 +1,6 @@
 //! [`Admin`]: the one object through which handlers write topics and configs to ZooKeeper.
 //!
-//! It holds no state but the names that are being auto-created. Every operation takes the newest session and the settings of the moment;
+//! It holds no state but the names that are being auto-created. Every operation takes the newest session and the configuration of the moment;
 //! nothing is retried when the session ends under it, since the caller's client does that and knows for how long.
 
 use std::collections::BTreeSet;
@@ -12,25 +12,10 @@ use parking_lot::Mutex;
 use super::AdminError;
 use crate::base::Env;
 use crate::cluster::Cluster;
-use crate::config::{BrokerConfig, ConfigMap, DynamicConfig, StaticConfig, Values};
+use crate::config::ConfigMap;
+use crate::config::live::LiveConfig;
 use crate::zk::session::{Session, SessionState, Zk};
 use crate::zk::znode::config::ConfigMap as NodeMap;
-
-/// The configuration of this broker at one moment.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What was set at start.
-    pub statics: Arc<StaticConfig>,
-    /// What `/config/brokers` holds.
-    pub dynamic: Arc<DynamicConfig>,
-    /// All layers, typed.
-    pub config: Arc<BrokerConfig>,
-    /// All layers, by key.
-    pub values: Arc<Values>,
-}
-
-/// Gives the settings of the moment.
-pub type SettingsSource = Arc<dyn Fn() -> Settings + Send + Sync>;
 
 /// ZooKeeper's default `jute.maxbuffer` is 1 MiB, for a request as a whole. A server closes the connection on a larger one, and the
 /// client would send it again for ever.
@@ -44,19 +29,15 @@ pub struct Admin {
     pub(super) env: Env,
     zk: Zk,
     pub(super) cluster: Arc<Cluster>,
-    settings: SettingsSource,
+    pub(super) config: Arc<LiveConfig>,
     /// Topics that Metadata or FindCoordinator requests are creating just now.
     pub(super) creating: Arc<Mutex<BTreeSet<Arc<str>>>>,
 }
 
 impl Admin {
     /// No I/O.
-    pub fn new(env: Env, zk: Zk, cluster: Arc<Cluster>, settings: SettingsSource) -> Self {
-        Self { env, zk, cluster, settings, creating: Arc::default() }
-    }
-
-    pub(super) fn settings(&self) -> Settings {
-        (self.settings)()
+    pub fn new(env: Env, zk: Zk, cluster: Arc<Cluster>, config: Arc<LiveConfig>) -> Self {
+        Self { env, zk, cluster, config, creating: Arc::default() }
     }
 
     /// The newest session. When that is over, waits a little for the next.

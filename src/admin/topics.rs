@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::placement::{self, Assignment, Broker};
-use super::shell::{Admin, MAX_NODE_BYTES, Settings, node_map};
+use super::shell::{Admin, MAX_NODE_BYTES, node_map};
 use super::{AdminError, names};
 use crate::base::env::Lane;
 use crate::base::{BrokerId, ErrorCode, TopicId};
@@ -74,19 +74,20 @@ impl Admin {
     /// # Errors
     /// [`AdminError`] with Kafka's code and words.
     pub async fn create_topic(&self, new: &NewTopic, validate_only: bool) -> Result<Created, AdminError> {
-        let settings = self.settings();
+        let current = self.config.current();
+        let broker = &current.effective;
         let image = self.cluster.metadata.load();
         let name = new.name.as_str();
         if image.contains(name) {
             return Err(already_exists(name));
         }
         let overrides = overrides(&new.configs)?;
-        let assignment = self.place(new, &settings.config, &image)?;
+        let assignment = self.place(new, &broker.config, &image)?;
         names::check(name)?;
         let session = self.session().await;
         check_free(&session, name).await?;
         placement::validate_manual(&assignment)?;
-        topic::validate(&overrides, &settings.values).map_err(|error| AdminError::InvalidConfig(error.to_string()))?;
+        topic::validate(&overrides, &broker.values).map_err(|error| AdminError::InvalidConfig(error.to_string()))?;
         let config = node_map(&overrides)?;
         let node = topic_node(self.env.rng.topic_id(), &assignment)?;
         if !validate_only {
@@ -98,7 +99,7 @@ impl Admin {
             id: if validate_only { TopicId::ZERO } else { node.topic_id.unwrap_or_default() },
             partitions: count(assignment.len()),
             replication: i16::try_from(assignment.values().next().map_or(0, Vec::len)).unwrap_or(i16::MAX),
-            configs: described(&settings, &overrides),
+            configs: describe::topic(self.config.statics(), &current.dynamic, &broker.values, &overrides),
         })
     }
 
@@ -199,12 +200,7 @@ impl Admin {
         Ok(())
     }
 
-    fn place(
-        &self,
-        new: &NewTopic,
-        config: &BrokerConfig,
-        image: &MetadataImage,
-    ) -> Result<Assignment, AdminError> {
+    fn place(&self, new: &NewTopic, config: &BrokerConfig, image: &MetadataImage) -> Result<Assignment, AdminError> {
         if let Some(assignment) = &new.assignment {
             if new.partitions != DEFAULT_COUNT || new.replication != DEFAULT_COUNT {
                 return Err(AdminError::InvalidRequest(
@@ -225,7 +221,7 @@ impl Admin {
 
     /// The topic that is made when nobody said how.
     fn automatic(&self, topic: &str) -> NewTopic {
-        let config = self.settings().config;
+        let config = self.config.load();
         let set = |key: &str, value: String| (key.to_owned(), Some(value));
         match topic {
             names::GROUP_METADATA => NewTopic {
@@ -310,10 +306,6 @@ fn overrides(configs: &[(String, Option<String>)]) -> Result<ConfigMap, AdminErr
         return Err(AdminError::InvalidConfig(format!("Null value not supported for topic configs: {nulls}")));
     }
     Ok(configs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect())
-}
-
-fn described(settings: &Settings, overrides: &ConfigMap) -> Vec<Entry> {
-    describe::topic(&settings.statics, &settings.dynamic, &settings.values, overrides)
 }
 
 fn topic_node(id: TopicId, assignment: &Assignment) -> Result<TopicNode, AdminError> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::AdminError;
 use super::configs::write;
 use super::quota::{self, Entity, Filter, Match};
 use super::scram::{self, Deletion, Refusal, Upsertion};
 use super::shell::Admin;
-use super::AdminError;
 use crate::config::ConfigMap;
 use crate::zk::session::Session;
 use crate::zk::store;

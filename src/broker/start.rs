@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
-use crate::admin::{Admin, Settings, SettingsSource};
+use crate::admin::Admin;
 use crate::api::Api;
 use crate::api::control::{Applier, ApplierParts};
 use crate::base::env::Lane;
@@ -119,7 +119,7 @@ impl Broker {
         let controller = Controller::start(env.clone(), session, controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
-        let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), settings_source(live.clone())));
+        let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
         let applier = Applier::start(ApplierParts {
             env: env.clone(),
             cluster: cluster.clone(),
@@ -229,18 +229,6 @@ async fn load_logs(
         .await;
     on_stop.abort();
     Ok(loaded?)
-}
-
-fn settings_source(live: Arc<LiveConfig>) -> SettingsSource {
-    Arc::new(move || {
-        let current = live.current();
-        Settings {
-            statics: live.statics().clone(),
-            dynamic: current.dynamic.clone(),
-            config: current.effective.config.clone(),
-            values: current.effective.values.clone(),
-        }
-    })
 }
 
 fn manager_config(config: &BrokerConfig) -> ManagerConfig {

@@ -23,11 +23,8 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     if !api.controller.is_active() {
         return Ok(replier.reply(&answer(not_controller(&asked))));
     }
-    let deletions: Vec<Deletion> = asked
-        .deletions
-        .iter()
-        .map(|d| Deletion { user: d.name.to_string(), mechanism: d.mechanism })
-        .collect();
+    let deletions: Vec<Deletion> =
+        asked.deletions.iter().map(|d| Deletion { user: d.name.to_string(), mechanism: d.mechanism }).collect();
     let upsertions: Vec<Upsertion> = asked
         .upsertions
         .iter()

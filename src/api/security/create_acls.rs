@@ -18,9 +18,7 @@ pub async fn handle(_api: &Arc<Api>, mut request: Request) -> Result<Outcome, Ma
 
 /// One refusal for each ACL.
 pub fn answer(asked: &CreateAclsRequest) -> CreateAclsResponse {
-    let refused = CreateAclsResponseResult {
-        error_code: ErrorCode::SecurityDisabled.code(),
-        error_message: Some(NO_AUTHORIZER),
-    };
+    let refused =
+        CreateAclsResponseResult { error_code: ErrorCode::SecurityDisabled.code(), error_message: Some(NO_AUTHORIZER) };
     CreateAclsResponse { results: vec![refused; asked.creations.len()], ..Default::default() }
 }

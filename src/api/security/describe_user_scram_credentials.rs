@@ -1,6 +1,6 @@
 //! DescribeUserScramCredentials (50): which users have SCRAM credentials, with their iterations; never a key. Any broker.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admin::{AdminError, scram};
@@ -44,16 +44,18 @@ async fn all(api: &Api) -> DescribeUserScramCredentialsResponse {
     }
 }
 
+/// One result a user, in the order asked.
 async fn some(api: &Api, names: Vec<String>) -> DescribeUserScramCredentialsResponse {
-    let mut results = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (at, user) in names.iter().enumerate() {
-        if !seen.insert(user) {
-            continue; // one result a user
-        }
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for user in &names {
+        *times.entry(user).or_default() += 1;
+    }
+    let mut results = Vec::with_capacity(times.len());
+    for user in &names {
+        let Some(times) = times.remove(user.as_str()) else { continue };
         results.push(if user.is_empty() {
             refused(user, ErrorCode::ResourceNotFound, Some("Username must not be empty".into()))
-        } else if names[at + 1..].contains(user) {
+        } else if times > 1 {
             let twice = format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}");
             refused(user, ErrorCode::DuplicateResource, Some(twice))
         } else {

@@ -1,7 +1,7 @@
 //! Client quotas: filters, alterations, and numbers as Java writes them.
 
-use ottla::admin::quota::{Entity, Filter, Match, Name, apply, entity, values_of};
 use ottla::admin::AdminError;
+use ottla::admin::quota::{Entity, Filter, Match, Name, apply, entity, values_of};
 use ottla::base::ErrorCode;
 use ottla::config::ConfigMap;
 
