@@ -91,12 +91,14 @@ impl RecordError {
             RecordError::Incomplete { .. }
             | RecordError::BadSize { .. }
             | RecordError::BadMagic(_)
-            | RecordError::BadCrc { .. }
-            | RecordError::Decompress { .. }
-            | RecordError::TooLarge { .. } => ErrorCode::CorruptMessage,
-            RecordError::UnknownCodec(_) => ErrorCode::CorruptMessage,
+            | RecordError::BadCrc { .. } => ErrorCode::CorruptMessage,
             RecordError::CodecNotAllowed { .. } => ErrorCode::UnsupportedCompressionType,
-            RecordError::BadRecord(_) | RecordError::BadCount { .. } => ErrorCode::InvalidRecord,
+            // Behind a good CRC: sending the same again will not help, and clients do not retry on this code.
+            RecordError::UnknownCodec(_)
+            | RecordError::Decompress { .. }
+            | RecordError::TooLarge { .. }
+            | RecordError::BadRecord(_)
+            | RecordError::BadCount { .. } => ErrorCode::InvalidRecord,
         }
     }
 }

@@ -18,11 +18,13 @@ pub mod batches;
 pub mod builder;
 pub mod codec;
 pub mod control;
+mod convert;
 pub mod error;
 pub mod legacy;
 mod lz4;
 #[allow(clippy::module_inception)]
 pub mod record;
+pub mod validate;
 pub mod varint;
 
 pub use batch::{Attributes, BATCH_HEADER, BatchHeader, LOG_OVERHEAD, Stamp, TimestampType};
@@ -32,3 +34,4 @@ pub use codec::Codec;
 pub use control::{ControlType, EndTxnMarker};
 pub use error::RecordError;
 pub use record::{Record, Records, Scratch};
+pub use validate::{Origin, RefusedRecord, ValidateOptions, Validated, ValidationError, validate};

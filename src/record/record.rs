@@ -121,7 +121,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Keys (UTF-8 by the protocol, unchecked) and values, in order. Keys may repeat.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone + use<'a> {
         let mut at = Cursor::new(self.bytes);
         (0..self.count).map_while(move |_| {
             // `parse` has read these very bytes: none of the three can fail.
