@@ -199,10 +199,22 @@ impl Disk {
     /// # Errors
     /// The device's.
     pub fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.write_file(path, content)?.sync()
+    }
+
+    /// As [`Disk::write`], without the sync.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn write_unsynced(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.write_file(path, content).map(drop)
+    }
+
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<File> {
         let file = self.create(path)?;
         file.set_len(0)?;
         file.write_all_at(&[IoSlice::new(content)], 0)?;
-        file.sync()
+        Ok(file)
     }
 
     /// Replaces a file's content so that a reader, or the next start, sees the old one or the new one: `<name>.tmp`, fsync, rename,
