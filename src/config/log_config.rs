@@ -223,6 +223,14 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
+    /// Age at which a segment rolls, before jitter: a compacted log must roll in time for `max.compaction.lag.ms`.
+    pub fn max_segment_ms(&self) -> i64 {
+        match self.cleanup.compact && self.max_compaction_lag_ms > 0 {
+            true => self.segment_ms.min(self.max_compaction_lag_ms),
+            false => self.segment_ms,
+        }
+    }
+
     /// Largest value the jitter may take off: never more than `segment_ms`, as Kafka's `randomSegmentJitter` caps it.
     pub fn max_jitter_ms(&self) -> i64 {
         self.segment_jitter_ms.min(self.segment_ms)
