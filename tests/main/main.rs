@@ -4,5 +4,6 @@ mod config;
 mod controller;
 mod log;
 mod record;
+mod tools;
 mod wire;
 mod zk;
