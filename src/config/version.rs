@@ -8,9 +8,12 @@ use std::str::FromStr;
 /// An inter-broker protocol version, comparable by age.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MetadataVersion {
-    major: u8,
-    minor: u8,
-    iv: u8,
+    /// Of the release.
+    pub major: u8,
+    /// Of the release.
+    pub minor: u8,
+    /// Step within the release.
+    pub iv: u8,
 }
 
 /// Releases with the last `IV` of each.
