@@ -116,7 +116,7 @@ impl Broker {
         let epoch = register::register(env, &session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
 
-        let controller = Controller::start(env.clone(), session, controller_settings(id, config, own_address.clone()));
+        let controller = Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
