@@ -19,8 +19,11 @@ pub async fn check(here: Zk, there: Zk) {
         many_reads(&a).await;
         ephemerals_and_generations(&here, &b).await;
         there.session().delete_recursive("/contract").await.unwrap();
-        there.close().await;
-        here.close().await;
+        for zk in [there, here] {
+            let closed = tokio::time::timeout(Duration::from_secs(2), zk.close()).await;
+            closed.expect("a server that is there is told at once");
+            assert_eq!(zk.session().state(), SessionState::Closed);
+        }
     });
     within.await.expect("the contract takes less than a minute");
 }

@@ -3,6 +3,7 @@
 mod codec;
 #[path = "../../common/zk_contract.rs"]
 mod contract;
+mod live;
 mod recoding;
 mod session;
 mod store;
