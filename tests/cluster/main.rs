@@ -9,4 +9,8 @@
 
 mod harness;
 
+mod clients;
+mod durability;
+mod frames;
+mod handover;
 mod znodes;
