@@ -11,15 +11,16 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 fn produce(broker: &Broker, topic: &str, args: &[&str], from: usize, count: usize) {
     let input: String = (from..from + count).map(|i| format!("{topic} {i} {}\n", "v".repeat(150))).collect();
-    client::kcat(&broker.address(), &[&["-P", "-t", topic, "-p", "0"], args].concat(), &input).ok();
+    let common = ["-P", "-t", topic, "-p", "0", "-X", "batch.num.messages=10"]; // well below the segment's size
+    client::kcat(&broker.address(), &[&common, args].concat(), &input).ok();
 }
 
-fn write_round(broker: &Broker, from: usize) {
+fn write_round(broker: &Broker, round: usize) {
     for codec in CODECS {
-        produce(broker, codec, &["-z", codec], from, 100);
+        produce(broker, codec, &["-z", codec], round * 100, 100);
     }
-    produce(broker, "rolled", &["-X", "batch.num.messages=10"], from, 300);
-    produce(broker, "sequenced", &["-X", "enable.idempotence=true", "-X", "batch.num.messages=10"], from, 100);
+    produce(broker, "rolled", &[], round * 300, 300);
+    produce(broker, "sequenced", &["-X", "enable.idempotence=true"], round * 100, 100);
 }
 
 fn check(broker: &Broker, rounds: usize) {
@@ -48,11 +49,7 @@ fn hand_over(name: &str, first: Kind, second: Kind, end: fn(Broker) -> crate::ha
 
     let broker = end(broker).kind(second).start();
     check(&broker, 1);
-    for codec in CODECS {
-        produce(&broker, codec, &["-z", codec], 100, 100);
-    }
-    produce(&broker, "rolled", &["-X", "batch.num.messages=10"], 300, 300);
-    produce(&broker, "sequenced", &["-X", "enable.idempotence=true", "-X", "batch.num.messages=10"], 100, 100);
+    write_round(&broker, 1);
 
     let mut broker = end(broker).kind(first).start();
     check(&broker, 2);
@@ -85,7 +82,7 @@ fn apache_dump_log_finds_no_fault_in_segments_and_indexes() {
     let cluster = Cluster::new("dump-log");
     let broker = cluster.broker(0).with("log.segment.bytes", 16_384).with("log.index.interval.bytes", 512).start();
     raw::create_and_await(&broker.address(), "rolled", &[]);
-    produce(&broker, "rolled", &["-X", "enable.idempotence=true", "-X", "batch.num.messages=10"], 0, 300);
+    produce(&broker, "rolled", &["-X", "enable.idempotence=true"], 0, 300);
     let dir = broker.partition_dir("rolled", 0);
     broker.stop();
     let files: Vec<String> = std::fs::read_dir(&dir)

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::process::{Process, run_dir};
 use super::zookeeper::{free_port, shared};
-use super::{cache, eventually, need, script, tree};
+use super::{cache, eventually, need, raw, script, tree};
 
 /// Which broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,7 +153,7 @@ impl Plan {
         Process::start(&format!("broker {} ({:?})", self.id, self.kind), command, log)
     }
 
-    /// Starts the broker and waits until it serves.
+    /// Starts the broker and waits until it serves and knows itself and the leaders of all topics.
     pub fn start(self) -> Broker {
         if self.kind == Kind::Apache {
             self.wait_for_old_session();
@@ -164,7 +164,9 @@ impl Plan {
                 p.output().contains(STARTED) && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
             })
             .unwrap_or_else(|why| panic!("{why}"));
-        Broker { process, plan: self }
+        let broker = Broker { process, plan: self };
+        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
+        broker
     }
 
     /// Starts a broker that can't start, waits for its end and returns how it ended and all it said.

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
@@ -13,7 +12,6 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
 use super::eventually;
 
@@ -109,6 +107,20 @@ pub fn assert_serves(address: &str) -> ApiVersionsResponse {
     response
 }
 
+/// Waits until the broker's metadata has a broker, and a leader for each partition of `topics`. Kafka serves before its controller
+/// has sent it the first metadata: until then no topic can be created, and those that exist are unknown.
+pub fn await_metadata(address: &str, topics: &[String]) {
+    let request = MetadataRequest::default().with_topics(None);
+    eventually("brokers and topics in the metadata", LIMIT, || {
+        let response = Connection::to(address).call(&request, 7);
+        let led = |name: &String| {
+            let found = response.topics.iter().find(|t| t.name.as_ref().is_some_and(|n| n.as_str() == name));
+            found.is_some_and(|topic| topic.partitions.iter().all(|p| p.leader_id.0 >= 0))
+        };
+        (!response.brokers.is_empty() && response.controller_id.0 >= 0 && topics.iter().all(led)).then_some(())
+    });
+}
+
 /// The name as the protocol library wants it.
 pub fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.into()))
@@ -153,37 +165,67 @@ pub fn await_leader(address: &str, name: &str) -> i32 {
     })
 }
 
-/// A plain batch of magic 2 with these values, made now.
+/// A plain batch of magic 2 with these values, made now (`DefaultRecordBatch`).
 pub fn batch(values: &[&str]) -> Vec<u8> {
+    let count = i32::try_from(values.len()).expect("few records");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
-    let record = |(i, value): (usize, &&str)| Record {
-        transactional: false,
-        control: false,
-        partition_leader_epoch: -1,
-        producer_id: -1,
-        producer_epoch: -1,
-        timestamp_type: TimestampType::Creation,
-        offset: i64::try_from(i).expect("small"),
-        sequence: -1,
-        timestamp: i64::try_from(now).expect("this era"),
-        key: None,
-        value: Some(Bytes::from(value.to_string())),
-        headers: IndexMap::new(),
-    };
-    let records: Vec<Record> = values.iter().enumerate().map(record).collect();
-    let mut bytes = BytesMut::new();
-    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    RecordBatchEncoder::encode(&mut bytes, &records, &options).expect("a batch");
-    bytes.to_vec()
+    let now = i64::try_from(now).expect("this era").to_be_bytes();
+    let mut batch = Vec::new();
+    batch.extend([0; 8 + 4]); // base offset; the length comes last
+    batch.extend((-1i32).to_be_bytes()); // leader epoch
+    batch.push(2); // magic
+    batch.extend([0; 4 + 2]); // the CRC comes last; no attributes
+    batch.extend((count - 1).to_be_bytes());
+    batch.extend(now);
+    batch.extend(now);
+    batch.extend([0xff; 8 + 2 + 4]); // no producer id, epoch, sequence
+    batch.extend(count.to_be_bytes());
+    for (delta, value) in (0i64..).zip(values) {
+        let mut record = vec![0, 0]; // attributes, timestamp delta
+        varint(&mut record, delta);
+        varint(&mut record, -1); // no key
+        varint(&mut record, i64::try_from(value.len()).expect("a short value"));
+        record.extend(value.as_bytes());
+        record.push(0); // no headers
+        varint(&mut batch, i64::try_from(record.len()).expect("a short record"));
+        batch.extend(record);
+    }
+    let length = i32::try_from(batch.len() - 12).expect("a small batch");
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    with_right_crc(batch)
 }
 
-/// Offset of the CRC in a batch of magic 2.
-const CRC_AT: usize = 17;
+fn varint(out: &mut Vec<u8>, value: i64) {
+    let mut left = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    while left >= 0x80 {
+        out.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    out.push(left as u8);
+}
+
+/// Where the fields of a batch of magic 2 are that tests change.
+pub mod at {
+    /// Format version.
+    pub const MAGIC: usize = 16;
+    /// CRC-32C of all that follows it.
+    pub const CRC: usize = 17;
+    /// Attributes, low byte: codec and timestamp type.
+    pub const ATTRIBUTES: usize = 22;
+    /// Last offset delta.
+    pub const LAST_DELTA: usize = 23;
+    /// Base timestamp.
+    pub const BASE_TIME: usize = 27;
+    /// Largest timestamp.
+    pub const MAX_TIME: usize = 35;
+    /// Number of records.
+    pub const COUNT: usize = 57;
+}
 
 /// Writes the right CRC into a batch of magic 2 that a test has changed.
 pub fn with_right_crc(mut batch: Vec<u8>) -> Vec<u8> {
-    let crc = crc32c::crc32c(&batch[CRC_AT + 4..]);
-    batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[at::CRC + 4..]);
+    batch[at::CRC..at::CRC + 4].copy_from_slice(&crc.to_be_bytes());
     batch
 }
 

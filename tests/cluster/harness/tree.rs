@@ -58,6 +58,11 @@ pub fn get(connect: &str, path: &str) -> Option<String> {
     })
 }
 
+/// The names of a znode's children; none when it does not exist.
+pub fn children(connect: &str, path: &str) -> Vec<String> {
+    with_client(connect, async |client| client.list_children(path).await.unwrap_or_default())
+}
+
 /// A recorded tree.
 fn golden(name: &str) -> Vec<Node> {
     let file = repository().join("tests/golden/zk").join(name);
