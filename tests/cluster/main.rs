@@ -9,8 +9,11 @@
 
 mod harness;
 
+mod bad_input;
 mod clients;
 mod durability;
 mod frames;
 mod handover;
+mod start_up;
 mod znodes;
+mod zookeeper_loss;

@@ -1,5 +1,6 @@
 //! Brokers as processes: Ottla's binary or Apache Kafka, with the same `server.properties` and the same ways to end them.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::process::{Process, run_dir};
+use super::tiny_fs::TinyFs;
 use super::zookeeper::{free_port, shared};
 use super::{cache, eventually, need, raw, script, tree};
 
@@ -68,6 +70,7 @@ impl Cluster {
             dir: self.dir.clone(),
             logs: self.dir.join(format!("logs{id}")),
             extra: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 }
@@ -98,6 +101,7 @@ pub struct Plan {
     /// `log.dirs`.
     pub logs: PathBuf,
     extra: Vec<(String, String)>,
+    wrapper: Vec<String>,
 }
 
 impl Plan {
@@ -111,6 +115,12 @@ impl Plan {
     /// The same broker as another kind.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// Runs it where it sees a small file system.
+    pub fn inside(mut self, file_system: &TinyFs) -> Self {
+        self.wrapper = file_system.enter();
         self
     }
 
@@ -136,14 +146,16 @@ impl Plan {
     fn launch(&self) -> Process {
         let file = self.dir.join(format!("broker{}-{}.properties", self.id, self.port));
         std::fs::write(&file, self.properties()).expect("the test's directory is writable");
-        let mut command = match self.kind {
-            Kind::Ottla => Command::new(env!("CARGO_BIN_EXE_ottla")),
+        let program = match self.kind {
+            Kind::Ottla => PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
             Kind::Apache => {
                 need_jars();
-                Command::new(script("kafka-peer.sh"))
+                script("kafka-peer.sh")
             }
         };
-        command.arg("broker").arg(&file);
+        let mut words = self.wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("at least the program"));
+        command.args(words).arg("broker").arg(&file);
         if self.kind == Kind::Apache {
             // The cleaner's 128 MB would not fit the small heap.
             command.args(["--override", "log.cleaner.dedupe.buffer.size=2097152"]);

@@ -4,6 +4,7 @@ pub mod broker;
 pub mod client;
 pub mod process;
 pub mod raw;
+pub mod tiny_fs;
 pub mod tree;
 pub mod zookeeper;
 
