@@ -19,8 +19,9 @@ fn second_broker_on_the_same_log_directory_is_refused() {
     let cluster = Cluster::new("same-log-dir");
     let mut first = cluster.broker(0).start();
     let logs = first.plan.logs.display().to_string();
-    let failed = cluster.broker(1).with("log.dirs", &logs).fails_to_start();
-    failed.says(&words(&[&logs], &["lock"]));
+    let second = cluster.broker(0).with("log.dirs", &logs);
+    second.clone().fails_to_start().says(&[&logs, "lock"]);
+    second.with("broker.id", 1).fails_to_start().says(&[&logs]);
     raw::create_and_await(&first.address(), "still", &[]);
     first.assert_alive();
 }
@@ -57,7 +58,7 @@ fn log_directory_of_another_cluster_is_refused() {
 fn log_directory_of_another_broker_id_is_refused() {
     let cluster = Cluster::new("foreign-id");
     let plan = cluster.broker(0).start().stop();
-    plan.with("broker.id", 7).fails_to_start().says(&words(&["meta.properties"], &["broker.id", "7"]));
+    plan.with("broker.id", 7).fails_to_start().says(&words(&["broker.id"], &["meta.properties", "0", "7"]));
 }
 
 #[test]
@@ -78,9 +79,9 @@ fn bad_config_value_is_reported_with_key_and_value() {
         ("log.segment.bytes", "1"),
         ("num.partitions", "0"),
         ("compression.type", "brotli"),
-        ("message.timestamp.type", ""),
+        ("log.message.timestamp.type", "Yesterday"),
         ("auto.create.topics.enable", "perhaps"),
-        ("log.cleanup.policy", "compact,forget"),
+        ("log.cleanup.policy", "forget"),
         ("listeners", "PLAINTEXT://127.0.0.1:notaport"),
         ("advertised.listeners", "PLAINTEXT://0.0.0.0:9092"),
         ("inter.broker.protocol.version", "4.2"),

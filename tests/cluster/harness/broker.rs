@@ -184,9 +184,11 @@ impl Plan {
     /// Starts a broker that can't start, waits for its end and returns how it ended and all it said.
     pub fn fails_to_start(self) -> Failed {
         let mut process = self.launch();
-        let status = process.wait(START_LIMIT);
+        let status = eventually("the end of a broker that can't start", START_LIMIT, || {
+            assert!(!process.output().contains(STARTED), "it started after all, with\n{}", self.properties());
+            process.poll()
+        });
         let output = process.output();
-        assert!(!output.contains(STARTED), "it started after all:\n{output}");
         assert!(!output.contains("panicked"), "it panicked:\n{output}");
         Failed { status, output }
     }
