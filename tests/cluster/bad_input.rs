@@ -36,7 +36,11 @@ fn broken_batches_are_refused_and_leave_nothing_in_the_log() {
     let cluster = Cluster::new("broken-batches");
     let mut broker = cluster.broker(0).start();
     let address = broker.address();
-    raw::create_and_await(&address, "topic", &[("max.message.bytes", "1000"), ("message.timestamp.after.max.ms", "3600000")]);
+    raw::create_and_await(
+        &address,
+        "topic",
+        &[("max.message.bytes", "1000"), ("message.timestamp.after.max.ms", "3600000")],
+    );
     assert_eq!(raw::produce(&address, "topic", batch(&["first"])), (0, 0));
 
     let far = (i64::MAX / 4).to_be_bytes();
@@ -46,7 +50,11 @@ fn broken_batches_are_refused_and_leave_nothing_in_the_log() {
         ("count too high", with_right_crc(changed(&[(at::COUNT, &3i32.to_be_bytes())])), INVALID_RECORD),
         ("count too low", with_right_crc(changed(&[(at::COUNT, &1i32.to_be_bytes())])), INVALID_RECORD),
         ("count negative", with_right_crc(changed(&[(at::COUNT, &(-2i32).to_be_bytes())])), INVALID_RECORD),
-        ("last offset delta too high", with_right_crc(changed(&[(at::LAST_DELTA, &9i32.to_be_bytes())])), INVALID_RECORD),
+        (
+            "last offset delta too high",
+            with_right_crc(changed(&[(at::LAST_DELTA, &9i32.to_be_bytes())])),
+            INVALID_RECORD,
+        ),
         ("magic 9", changed(&[(at::MAGIC, &[9])]), CORRUPT_MESSAGE),
         ("codec 7", with_right_crc(changed(&[(at::ATTRIBUTES, &[7])])), UNKNOWN_SERVER_ERROR),
         ("gzip that is none", with_right_crc(changed(&[(at::ATTRIBUTES, &[1])])), UNKNOWN_SERVER_ERROR),
@@ -123,7 +131,8 @@ fn impossible_topics_are_refused_with_their_reason() {
     raw::await_leader(&address, "good");
 
     let response = raw::Connection::to(&address).call(&MetadataRequest::default().with_topics(None), 7);
-    let mut names: Vec<String> = response.topics.iter().filter_map(|t| t.name.as_ref().map(|n| n.to_string())).collect();
+    let mut names: Vec<String> =
+        response.topics.iter().filter_map(|t| t.name.as_ref().map(|n| n.to_string())).collect();
     names.sort();
     assert_eq!(names, ["dots.and_more", "good", "there"]);
     broker.assert_alive();
@@ -142,7 +151,10 @@ fn full_log_directory_goes_offline_alone_and_loses_no_acknowledged_record() {
     let address = broker.address();
     ["a", "b"].iter().for_each(|name| raw::create_and_await(&address, name, &[]));
     let (inside, beside) = if tiny.outside("a-0").exists() { ("a", "b") } else { ("b", "a") };
-    assert!(tiny.outside(&format!("{inside}-0")).exists() && broker.partition_dir(beside, 0).exists(), "one topic in each");
+    assert!(
+        tiny.outside(&format!("{inside}-0")).exists() && broker.partition_dir(beside, 0).exists(),
+        "one topic in each"
+    );
 
     let value = |i: i64| format!("{i} {}", "f".repeat(50_000));
     let mut acknowledged = 0;

@@ -34,7 +34,9 @@ fn kcat_produces_with_each_codec_to_a_topic_made_on_the_way_and_consumes() {
     // The last records, a record by offset, and keys with headers.
     let tail = client::kcat(&broker.address(), &["-C", "-t", "auto", "-p", "0", "-o", "-3", "-e", "-q"], "").ok();
     assert_eq!(tail, lines(&all[all.len() - 3..]));
-    let one = client::kcat(&broker.address(), &["-C", "-t", "auto", "-p", "0", "-o", "60", "-c", "1", "-f", "%o %s"], "").ok();
+    let one =
+        client::kcat(&broker.address(), &["-C", "-t", "auto", "-p", "0", "-o", "60", "-c", "1", "-f", "%o %s"], "")
+            .ok();
     assert_eq!(one, format!("60 {}", all[60]));
     client::kcat(&broker.address(), &["-P", "-t", "keyed", "-p", "0", "-K", "|", "-H", "a=1"], "k|v\n").ok();
     let format = ["-C", "-t", "keyed", "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%k %s %h"];
@@ -79,7 +81,12 @@ fn java_tools_create_produce_with_each_codec_and_consume() {
     let mut all = Vec::new();
     for codec in CODECS {
         let values = values(codec, 30);
-        java(&broker, "kafka-console-producer.sh", &["--topic", "topic", "--compression-codec", codec], &lines(&values));
+        java(
+            &broker,
+            "kafka-console-producer.sh",
+            &["--topic", "topic", "--compression-codec", codec],
+            &lines(&values),
+        );
         all.extend(values);
     }
     let count = all.len().to_string();
@@ -103,7 +110,12 @@ fn java_tools_grow_and_delete_a_topic_and_change_its_configs() {
     assert!(described.contains("PartitionCount: 3"), "{described}");
 
     let topic = ["--entity-type", "topics", "--entity-name", "topic"];
-    java(&broker, "kafka-configs.sh", &[&topic[..], &["--alter", "--add-config", "max.message.bytes=12345"]].concat(), "");
+    java(
+        &broker,
+        "kafka-configs.sh",
+        &[&topic[..], &["--alter", "--add-config", "max.message.bytes=12345"]].concat(),
+        "",
+    );
     let configs = java(&broker, "kafka-configs.sh", &[&topic[..], &["--describe"]].concat(), "");
     assert!(configs.contains("max.message.bytes=12345"), "{configs}");
 

@@ -19,7 +19,8 @@ fn kill_during_produce_loses_no_acknowledged_record() {
     for round in 0..3 {
         let file = cluster.dir.join(format!("acknowledged-{round}"));
         let address = broker.address();
-        let producer = Process::start("producer", client::python_command("acknowledged.py", &[&address, "topic"]), file.clone());
+        let producer =
+            Process::start("producer", client::python_command("acknowledged.py", &[&address, "topic"]), file.clone());
         let count = || fs::read_to_string(&file).unwrap_or_default().lines().count();
         eventually("2000 acknowledged records", Duration::from_secs(60), || (count() >= 2000).then_some(()));
         let plan = broker.kill();

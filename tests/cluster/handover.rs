@@ -40,7 +40,8 @@ fn segments(broker: &Broker, topic: &str) -> Vec<PathBuf> {
 /// `first` writes, `second` reads it, writes more, and `first` reads all of it.
 fn hand_over(name: &str, first: Kind, second: Kind, end: fn(Broker) -> crate::harness::broker::Plan) {
     let cluster = Cluster::new(name);
-    let broker = cluster.broker(0).kind(first).with("log.segment.bytes", 16_384).with("log.index.interval.bytes", 512).start();
+    let broker =
+        cluster.broker(0).kind(first).with("log.segment.bytes", 16_384).with("log.index.interval.bytes", 512).start();
     for topic in CODECS.into_iter().chain(["rolled", "sequenced"]) {
         raw::create_and_await(&broker.address(), topic, &[]);
     }
@@ -89,7 +90,9 @@ fn apache_dump_log_finds_no_fault_in_segments_and_indexes() {
         .expect("the partition")
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "log" || e == "index" || e == "timeindex" || e == "snapshot"))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "log" || e == "index" || e == "timeindex" || e == "snapshot")
+        })
         .map(|path| path.display().to_string())
         .collect();
     assert!(files.len() >= 8, "{files:?}");

@@ -49,7 +49,10 @@ fn log_directory_of_another_cluster_is_refused() {
     fs::write(&meta, text.replace(&ours, "AAAAAAAAAAAAAAAAAAAAAQ")).expect("written");
     let failed = plan.clone().fails_to_start();
     failed.says(&words(&["meta.properties"], &["AAAAAAAAAAAAAAAAAAAAAQ", &ours]));
-    assert!(fs::read_to_string(&meta).expect("meta.properties").contains("AAAAAAAAAAAAAAAAAAAAAQ"), "it was left as it was");
+    assert!(
+        fs::read_to_string(&meta).expect("meta.properties").contains("AAAAAAAAAAAAAAAAAAAAAQ"),
+        "it was left as it was"
+    );
     fs::write(&meta, text).expect("written");
     plan.start().stop();
 }
@@ -87,7 +90,9 @@ fn bad_config_value_is_reported_with_key_and_value() {
         ("inter.broker.protocol.version", "4.2"),
     ] {
         let failed = cluster.broker(0).with(key, value).fails_to_start();
-        failed.says(&words(&[key], &[value]));
+        // Of a listener Kafka repeats only the part that is wrong.
+        let wrong = value.trim_start_matches("PLAINTEXT://").trim_end_matches(":9092");
+        failed.says(&words(&[key], &[wrong]));
     }
     assert!(tree::dump(&cluster.connect).iter().all(|node| node.path != "/brokers/ids/0"), "nothing was registered");
 }

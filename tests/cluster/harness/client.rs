@@ -28,12 +28,6 @@ impl Ran {
         assert!(self.success, "failed: {}\n--- stdout\n{}\n--- stderr\n{}", self.command, self.out, self.err);
         self.out
     }
-
-    /// Both outputs of a client that failed; fails the test for one that succeeded.
-    pub fn failed(self) -> String {
-        assert!(!self.success, "should have failed: {}\n{}", self.command, self.out);
-        self.out + &self.err
-    }
 }
 
 /// Runs a command to its end with `input` on its standard input.

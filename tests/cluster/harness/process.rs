@@ -30,6 +30,7 @@ rmdir "$1"
 "#;
 
 static LEASH_INPUT: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
+    #[allow(clippy::zombie_processes)] // it ends after this process does
     let mut leash = Command::new("sh")
         .args(["-c", LEASH, "leash"])
         .arg(run_dir())
@@ -136,7 +137,11 @@ impl Process {
                 return Ok(());
             }
             if let Some(status) = self.poll() {
-                return Err(format!("{} ended ({status}) before it was ready:\n{}", self.name, tail(&self.output(), 60)));
+                return Err(format!(
+                    "{} ended ({status}) before it was ready:\n{}",
+                    self.name,
+                    tail(&self.output(), 60)
+                ));
             }
             if Instant::now() >= end {
                 return Err(format!("{} not ready within {limit:?}:\n{}", self.name, tail(&self.output(), 60)));

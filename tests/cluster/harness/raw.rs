@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    TopicName,
+    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, MetadataRequest, ProduceRequest, RequestHeader,
+    ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
@@ -64,7 +64,8 @@ impl Connection {
         let frame = self.encode(request, version);
         self.send_frame(&frame);
         let mut answer = Bytes::from(self.receive().expect("an answer, but the broker closed the connection"));
-        let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version)).expect("a response header");
+        let header =
+            ResponseHeader::decode(&mut answer, R::Response::header_version(version)).expect("a response header");
         assert_eq!(header.correlation_id, self.correlation, "correlation id");
         let response = R::Response::decode(&mut answer, version).expect("a response");
         assert!(!answer.has_remaining(), "{} bytes follow the response", answer.remaining());
@@ -161,7 +162,8 @@ pub fn await_leader(address: &str, name: &str) -> i32 {
         let response = Connection::to(address).call(&request, 7);
         let topic = response.topics.first().expect("the topic asked for");
         let partition = topic.partitions.iter().find(|p| p.partition_index == 0)?;
-        (topic.error_code == 0 && partition.error_code == 0 && partition.leader_id.0 >= 0).then_some(partition.leader_id.0)
+        (topic.error_code == 0 && partition.error_code == 0 && partition.leader_id.0 >= 0)
+            .then_some(partition.leader_id.0)
     })
 }
 

@@ -127,7 +127,9 @@ fn differences(found: &[Node], recorded: &[Node], port: u16) -> Vec<String> {
             Some(_) => {}
         }
     }
-    lines.extend(found.iter().filter(|(path, _)| !recorded.contains_key(*path)).map(|(p, row)| format!("too much {p}  {row}")));
+    lines.extend(
+        found.iter().filter(|(path, _)| !recorded.contains_key(*path)).map(|(p, row)| format!("too much {p}  {row}")),
+    );
     lines
 }
 
@@ -150,7 +152,13 @@ fn comparison_sees_a_missing_a_changed_and_a_needless_node() {
         }
     }
     let seen = differences(&found, &recorded, 9092).join("\n");
-    for path in ["missing  /config/ips", "differs  /controller\n", "differs  /cluster/id", "missing  /feature ", "too much /features"] {
+    for path in [
+        "missing  /config/ips",
+        "differs  /controller\n",
+        "differs  /cluster/id",
+        "missing  /feature ",
+        "too much /features",
+    ] {
         assert!(seen.contains(path), "{path} in\n{seen}");
     }
 }
