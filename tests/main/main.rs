@@ -2,6 +2,7 @@
 
 mod config;
 mod controller;
+mod disk;
 mod log;
 mod record;
 mod tools;
