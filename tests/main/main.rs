@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod controller;
 mod counting;
+mod disk;
 mod log;
 mod record;
 mod replica;
