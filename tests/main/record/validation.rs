@@ -267,8 +267,10 @@ fn clients_may_not_claim_append_time() {
     let mut builder = BatchBuilder::new(0).log_append_time(NOW);
     builder.append(NOW, None, Some(b"v"), &[]);
     let bytes = builder.build().unwrap();
-    let error = check(&bytes, |o| o.timestamp_type = TimestampType::LogAppendTime).unwrap_err();
-    assert_eq!((error.code(), error.refused().len()), (ErrorCode::InvalidTimestamp, 1));
+    for topic in [TimestampType::CreateTime, TimestampType::LogAppendTime] {
+        let error = check(&bytes, |o| o.timestamp_type = topic).unwrap_err();
+        assert_eq!((error.code(), error.refused().len()), (ErrorCode::InvalidTimestamp, 1));
+    }
 }
 
 #[test]
