@@ -165,17 +165,18 @@ async fn an_id_in_use_is_waited_for_as_long_as_patience_lasts() {
     let (server, zk, old) = cluster().await;
     brokers::register(&old, &broker(3), &[]).await.unwrap();
     let next = server.connect().await;
+    let (s, node) = (next.session(), broker(3));
     let patience = Duration::from_secs(20);
     let start = tokio::time::Instant::now();
-    let error = brokers::register_or_wait(&next.session(), &broker(3), &[], patience).await.unwrap_err();
+    let error = brokers::register_or_wait(&s, &node, &[], patience).await.unwrap_err();
     assert_eq!(error, RegisterError::InUse { id: 3, owner: old.id() });
     assert_eq!(start.elapsed(), patience);
-    let (registered, ()) = tokio::join!(brokers::register_or_wait(&next.session(), &broker(3), &[], patience), async {
+    let (registered, ()) = tokio::join!(brokers::register_or_wait(&s, &node, &[], patience), async {
         tokio::time::sleep(patience / 2).await;
         zk.close().await;
     });
     registered.unwrap();
-    assert_eq!(server.dump()["/brokers/ids/3"].1.owner(), Some(next.session().id()));
+    assert_eq!(server.dump()["/brokers/ids/3"].1.owner(), Some(s.id()));
 }
 
 #[tokio::test]
