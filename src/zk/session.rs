@@ -504,7 +504,8 @@ impl Session {
         }
     }
 
-    /// Deletes a node with all below it, children first; false when there was no such node. Not atomic.
+    /// Deletes a node with all below it, children first; false when there was no such node. Not atomic. One round trip a node: for large
+    /// trees the controller has `store::fenced::delete_recursive`.
     ///
     /// # Errors
     /// The session's end, or a refusal.
