@@ -1,4 +1,6 @@
 //! Tests of the controller: pure parts, and whole terms on a simulated ZooKeeper with receivers in the place of brokers.
 
+mod batch;
+mod pure;
 mod single_broker;
 mod world;
