@@ -2,5 +2,6 @@
 
 mod batch;
 mod pure;
+mod several_brokers;
 mod single_broker;
 mod world;
