@@ -11,6 +11,9 @@ use super::message::{Message, Request};
 use super::reader::Reader;
 use super::writer::{Encoded, Writer};
 
+/// What most responses without records fit into, so that writing one takes one allocation.
+const USUAL_RESPONSE_BYTES: usize = 256;
+
 /// Reads a request's header; the reader then stands at the body: `R::read(&mut reader, header.api_version)`. Succeeds for unknown
 /// APIs and versions, which the caller refuses.
 pub fn decode_request_header(frame: Bytes) -> Result<(RequestHeader, Reader), DecodeError> {
@@ -53,7 +56,7 @@ pub fn encode_request<R: Request>(
 
 /// Length, header and body of a response.
 pub fn encode_response<M: Message>(response: &M, version: i16, correlation_id: i32) -> Result<Encoded, EncodeError> {
-    let mut w = Writer::new();
+    let mut w = Writer::append_to(BytesMut::with_capacity(USUAL_RESPONSE_BYTES));
     let start = w.begin_frame();
     write_response_header(&mut w, M::KEY, version, correlation_id);
     response.write(&mut w, version);

@@ -3,6 +3,7 @@
 //! ```text
 //! /// What it is for.
 //! ProduceRequest: request Produce -> ProduceResponse {      // or `response Produce`, or nothing for a nested struct
+//!     /// Where the name does not say enough.
 //!     transactional_id: Option<Str>, 3..;                   // name: type, versions that carry it
 //!     log_append_time_ms: i64, 2.., default -1, else drop;  // what it starts as; at other versions it is dropped silently
 //!     topics: Option<Vec<T>>, 0.., null 7..;                // nullable, but null only at these versions
@@ -51,7 +52,8 @@ macro_rules! message {
     ($(
         $(#[$meta:meta])*
         $name:ident $(: $role:ident $key:ident $(-> $response:ident)?)? {
-            $($field:ident: $ty:ty, $in:expr $(, null $null:expr)? $(, default $default:expr)? $(, else $drop:ident)?;)*
+            $($(#[$field_meta:meta])* $field:ident: $ty:ty, $in:expr
+                $(, null $null:expr)? $(, default $default:expr)? $(, else $drop:ident)?;)*
             $(@$tag:literal $tagged:ident: $tagged_ty:ty, $tagged_in:expr
                 $(, default $tagged_default:expr)? $(, else $tagged_drop:ident)?;)*
         }
@@ -60,7 +62,7 @@ macro_rules! message {
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs)] // a nested struct is explained where it is used
         pub struct $name {
-            $(#[doc = concat!("Versions `", stringify!($in), "`.")] pub $field: $ty,)*
+            $($(#[$field_meta])* #[doc = concat!("\n\nVersions `", stringify!($in), "`.")] pub $field: $ty,)*
             $(#[doc = concat!("Versions `", stringify!($tagged_in), "`, tagged.")] pub $tagged: $tagged_ty,)*
         }
 

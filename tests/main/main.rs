@@ -2,6 +2,7 @@
 
 mod config;
 mod controller;
+mod counting;
 mod log;
 mod record;
 mod wire;

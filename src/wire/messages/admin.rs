@@ -13,11 +13,14 @@ message! {
     CreateTopicsRequest: request CreateTopics -> CreateTopicsResponse {
         topics: Vec<CreateTopicsRequestTopic>, 0..;
         timeout_ms: i32, 0.., default 60000;
+        /// Check only, create nothing.
         validate_only: bool, 1..;
     }
     CreateTopicsRequestTopic {
         name: Str, 0..;
+        /// -1 with an assignment, or for the broker's default.
         num_partitions: i32, 0..;
+        /// -1 with an assignment, or for the broker's default.
         replication_factor: i16, 0..;
         assignments: Vec<CreateTopicsRequestReplicaAssignment>, 0..;
         configs: Vec<CreateTopicsRequestConfig>, 0..;
@@ -85,6 +88,7 @@ message! {
     }
     CreatePartitionsRequestTopic {
         name: Str, 0..;
+        /// The partitions the topic shall have in all.
         count: i32, 0..;
         assignments: Option<Vec<CreatePartitionsRequestAssignment>>, 0.., default empty();
     }
@@ -105,6 +109,7 @@ message! {
 
     /// Elects preferred (type 0) or unclean (1) leaders; null partitions mean all.
     ElectLeadersRequest: request ElectLeaders -> ElectLeadersResponse {
+        /// 0 preferred, 1 unclean.
         election_type: i8, 1..;
         topic_partitions: Option<Vec<ElectLeadersRequestTopic>>, 0.., default empty();
         timeout_ms: i32, 0.., default 60000;
@@ -141,6 +146,7 @@ message! {
     }
     AlterPartitionReassignmentsRequestPartition {
         partition_index: i32, 0..;
+        /// Null cancels the move under way.
         replicas: Option<Vec<i32>>, 0..;
     }
 
@@ -235,6 +241,7 @@ message! {
         error_code: i16, 0..;
         log_dir: Str, 0..;
         topics: Vec<DescribeLogDirsResponseTopic>, 0..;
+        /// Of the file system; -1 if unknown.
         total_bytes: i64, 4.., default -1, else drop;
         usable_bytes: i64, 4.., default -1, else drop;
     }
@@ -245,7 +252,9 @@ message! {
     DescribeLogDirsResponsePartition {
         partition_index: i32, 0..;
         partition_size: i64, 0..;
+        /// Records the copy is behind.
         offset_lag: i64, 0..;
+        /// True for the copy that a move between directories is building.
         is_future_key: bool, 0..;
     }
 }

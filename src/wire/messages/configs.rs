@@ -15,8 +15,10 @@ message! {
         include_documentation: bool, 3..;
     }
     DescribeConfigsRequestResource {
+        /// 2 topic, 4 broker, 8 broker logger.
         resource_type: i8, 0..;
         resource_name: Str, 0..;
+        /// Null for all.
         configuration_keys: Option<Vec<Str>>, 0.., default empty();
     }
 
@@ -37,6 +39,7 @@ message! {
         value: Option<Str>, 0.., default empty();
         read_only: bool, 0..;
         is_default: bool, 0..=0;
+        /// 1 topic, 2 broker, 3 all brokers, 4 server.properties, 5 default, 6 logger.
         config_source: i8, 1.., default -1, else drop;
         is_sensitive: bool, 0..;
         synonyms: Vec<DescribeConfigsResponseSynonym>, 1.., else drop;
@@ -88,6 +91,7 @@ message! {
     }
     IncrementalAlterConfigsRequestConfig {
         name: Str, 0..;
+        /// 0 set, 1 delete, 2 append, 3 subtract.
         config_operation: i8, 0..;
         value: Option<Str>, 0.., default empty();
     }
@@ -111,6 +115,7 @@ message! {
     }
     DescribeClientQuotasRequestComponent {
         entity_type: Str, 0..;
+        /// 0 exact, 1 the default entity, 2 any.
         match_type: i8, 0..;
         r#match: Option<Str>, 0.., default empty();
     }
@@ -151,6 +156,7 @@ message! {
     AlterClientQuotasRequestOp {
         key: Str, 0..;
         value: f64, 0..;
+        /// True to remove the key, whatever the value.
         remove: bool, 0..;
     }
 

@@ -17,7 +17,9 @@ message! {
         controller_id: i32, 0..;
         is_kraft_controller: bool, 7..;
         controller_epoch: i32, 0..;
+        /// The epoch the controller knows of the receiving broker; -1 for unknown.
         broker_epoch: i64, 2.., default -1, else drop;
+        /// 0 unknown, 1 incremental, 2 full.
         r#type: i8, 5..;
         ungrouped_partition_states: Vec<LeaderAndIsrRequestPartitionState>, 0..=1;
         topic_states: Vec<LeaderAndIsrRequestTopicState>, 2..;
@@ -40,11 +42,14 @@ message! {
         leader: i32, 0..;
         leader_epoch: i32, 0..;
         isr: Vec<i32>, 0..;
+        /// Version of the partition state's znode.
         partition_epoch: i32, 0..;
         replicas: Vec<i32>, 0..;
         adding_replicas: Vec<i32>, 3.., else drop;
         removing_replicas: Vec<i32>, 3.., else drop;
+        /// The partition's first announcement: its log may be created although a log directory is offline.
         is_new: bool, 1.., else drop;
+        /// 0 recovered, 1 recovering from an unclean election.
         leader_recovery_state: i8, 6..;
     }
 
@@ -89,6 +94,7 @@ message! {
     }
     StopReplicaRequestPartitionState {
         partition_index: i32, 3..;
+        /// -1 without leadership, -2 when the topic is being deleted.
         leader_epoch: i32, 3.., default -1;
         delete_partition: bool, 3..;
     }
@@ -131,12 +137,14 @@ message! {
         port: i32, 1..;
         host: Str, 1..;
         listener: Str, 3.., else drop;
+        /// 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
         security_protocol: i16, 1..;
     }
     UpdateMetadataRequestPartitionState {
         topic_name: Str, 0..=4, else drop;
         partition_index: i32, 0..;
         controller_epoch: i32, 0..;
+        /// -1 for none, -2 when the topic is being deleted.
         leader: i32, 0..;
         leader_epoch: i32, 0..;
         isr: Vec<i32>, 0..;
@@ -182,7 +190,9 @@ message! {
         leader_epoch: i32, 0..;
         new_isr: Vec<i32>, 0..=2;
         new_isr_with_epochs: Vec<AlterPartitionRequestBrokerState>, 3..;
+        /// 0 recovered, 1 recovering from an unclean election.
         leader_recovery_state: i8, 1..;
+        /// The version of the partition state the proposal rests on.
         partition_epoch: i32, 0..;
     }
     AlterPartitionRequestBrokerState {
@@ -235,6 +245,7 @@ message! {
         feature: Str, 0..;
         max_version_level: i16, 0..;
         allow_downgrade: bool, 0..=0;
+        /// 1 upgrade, 2 safe downgrade, 3 unsafe downgrade.
         upgrade_type: i8, 1.., default 1;
     }
 

@@ -15,9 +15,11 @@ message! {
     /// Commits offsets of a group. Version 0 wrote them to ZooKeeper.
     OffsetCommitRequest: request OffsetCommit -> OffsetCommitResponse {
         group_id: Str, 0..;
+        /// -1 for a consumer outside a group.
         generation_id_or_member_epoch: i32, 1.., default -1, else drop;
         member_id: Str, 1.., else drop;
         group_instance_id: Option<Str>, 7..;
+        /// -1 for the broker's.
         retention_time_ms: i64, 2..=4, default -1, else drop;
         topics: Vec<OffsetCommitRequestTopic>, 0..;
     }
@@ -52,6 +54,7 @@ message! {
         group_id: Str, 0..=7;
         topics: Option<Vec<OffsetFetchRequestTopic>>, 0..=7, null 2..=7, default empty();
         groups: Vec<OffsetFetchRequestGroup>, 8..;
+        /// Answer UNSTABLE_OFFSET_COMMIT while a transaction is pending.
         require_stable: bool, 7..;
     }
     OffsetFetchRequestTopic {
@@ -137,7 +140,9 @@ message! {
         group_id: Str, 0..;
         session_timeout_ms: i32, 0..;
         rebalance_timeout_ms: i32, 1.., default -1, else drop;
+        /// Empty for a member that joins the first time.
         member_id: Str, 0..;
+        /// The name of a static member (KIP-345); null for a dynamic one.
         group_instance_id: Option<Str>, 5..;
         protocol_type: Str, 0..;
         protocols: Vec<JoinGroupRequestProtocol>, 0..;
@@ -156,6 +161,7 @@ message! {
         protocol_type: Option<Str>, 7.., else drop;
         protocol_name: Option<Str>, 0.., null 7.., default empty();
         leader: Str, 0..;
+        /// A static leader is back: the assignment stands.
         skip_assignment: bool, 9..;
         member_id: Str, 0..;
         members: Vec<JoinGroupResponseMember>, 0..;
@@ -174,6 +180,7 @@ message! {
         group_instance_id: Option<Str>, 3..;
         protocol_type: Option<Str>, 5.., else drop;
         protocol_name: Option<Str>, 5.., else drop;
+        /// Empty but from the leader.
         assignments: Vec<SyncGroupRequestAssignment>, 0..;
     }
     SyncGroupRequestAssignment {
@@ -246,7 +253,7 @@ message! {
         protocol_type: Str, 0..;
         protocol_data: Str, 0..;
         members: Vec<DescribeGroupsResponseMember>, 0..;
-        authorized_operations: i32, 3.., default -2147483648;
+        authorized_operations: i32, 3.., default i32::MIN;
     }
     DescribeGroupsResponseMember {
         member_id: Str, 0..;
@@ -346,7 +353,7 @@ message! {
         assignment_epoch: i32, 0..;
         assignor_name: Str, 0..;
         members: Vec<ConsumerGroupDescribeResponseMember>, 0..;
-        authorized_operations: i32, 0.., default -2147483648;
+        authorized_operations: i32, 0.., default i32::MIN;
     }
     ConsumerGroupDescribeResponseMember {
         member_id: Str, 0..;

@@ -60,7 +60,7 @@ message! {
         cluster_id: Option<Str>, 2.., else drop;
         controller_id: i32, 1.., default -1, else drop;
         topics: Vec<MetadataResponseTopic>, 0..;
-        cluster_authorized_operations: i32, 8..=10, default -2147483648;
+        cluster_authorized_operations: i32, 8..=10, default i32::MIN;
     }
     MetadataResponseBroker {
         node_id: i32, 0..;
@@ -74,21 +74,25 @@ message! {
         topic_id: TopicId, 10.., else drop;
         is_internal: bool, 1.., else drop;
         partitions: Vec<MetadataResponsePartition>, 0..;
-        topic_authorized_operations: i32, 8.., default -2147483648;
+        /// Bits by ACL operation; `i32::MIN` where not asked for.
+        topic_authorized_operations: i32, 8.., default i32::MIN;
     }
     MetadataResponsePartition {
         error_code: i16, 0..;
         partition_index: i32, 0..;
+        /// -1 for none.
         leader_id: i32, 0..;
         leader_epoch: i32, 7.., default -1, else drop;
         replica_nodes: Vec<i32>, 0..;
         isr_nodes: Vec<i32>, 0..;
+        /// Replicas whose broker or log directory is gone.
         offline_replicas: Vec<i32>, 5.., else drop;
     }
 
     /// Asks for the brokers and the controller.
     DescribeClusterRequest: request DescribeCluster -> DescribeClusterResponse {
         include_cluster_authorized_operations: bool, 0..;
+        /// 1 brokers, 2 controllers.
         endpoint_type: i8, 1.., default 1;
     }
 
@@ -101,7 +105,7 @@ message! {
         cluster_id: Str, 0..;
         controller_id: i32, 0.., default -1;
         brokers: Vec<DescribeClusterResponseBroker>, 0..;
-        cluster_authorized_operations: i32, 0.., default -2147483648;
+        cluster_authorized_operations: i32, 0.., default i32::MIN;
     }
     DescribeClusterResponseBroker {
         broker_id: i32, 0..;
@@ -113,6 +117,7 @@ message! {
     /// Who coordinates this group (key type 0) or transaction (1)?
     FindCoordinatorRequest: request FindCoordinator -> FindCoordinatorResponse {
         key: Str, 0..=3;
+        /// 0 group, 1 transaction.
         key_type: i8, 1..;
         coordinator_keys: Vec<Str>, 4..;
     }

@@ -31,6 +31,7 @@ message! {
         error_code: i16, 0..;
         error_message: Option<Str>, 0.., default empty();
         auth_bytes: Bytes, 0..;
+        /// 0 for a session that needs no re-authentication.
         session_lifetime_ms: i64, 1.., else drop;
     }
 
@@ -70,12 +71,15 @@ message! {
         creations: Vec<CreateAclsRequestCreation>, 0..;
     }
     CreateAclsRequestCreation {
+        /// 2 topic, 3 group, 4 cluster, 5 transactional id, 6 delegation token, 7 user.
         resource_type: i8, 0..;
         resource_name: Str, 0..;
+        /// 3 literal, 4 prefixed.
         resource_pattern_type: i8, 1.., default 3;
         principal: Str, 0..;
         host: Str, 0..;
         operation: i8, 0..;
+        /// 2 deny, 3 allow.
         permission_type: i8, 0..;
     }
 
@@ -130,6 +134,7 @@ message! {
         owner_principal_type: Option<Str>, 3.., default empty();
         owner_principal_name: Option<Str>, 3.., default empty();
         renewers: Vec<CreateDelegationTokenRequestRenewer>, 0..;
+        /// -1 for the broker's.
         max_lifetime_ms: i64, 0..;
     }
     CreateDelegationTokenRequestRenewer {
@@ -247,6 +252,7 @@ message! {
     }
     AlterUserScramCredentialsRequestUpsertion {
         name: Str, 0..;
+        /// 1 SCRAM-SHA-256, 2 SCRAM-SHA-512.
         mechanism: i8, 0..;
         iterations: i32, 0..;
         salt: Bytes, 0..;

@@ -12,6 +12,7 @@ message! {
     InitProducerIdRequest: request InitProducerId -> InitProducerIdResponse {
         transactional_id: Option<Str>, 0.., default empty();
         transaction_timeout_ms: i32, 0..;
+        /// -1 for a producer that has none yet.
         producer_id: i64, 3.., default -1;
         producer_epoch: i16, 3.., default -1;
     }
@@ -36,6 +37,7 @@ message! {
         transactional_id: Str, 4..;
         producer_id: i64, 4..;
         producer_epoch: i16, 4..;
+        /// Ask whether the partitions are there, do not add them.
         verify_only: bool, 4..;
         topics: Vec<AddPartitionsToTxnRequestTopic>, 4..;
     }
@@ -83,6 +85,7 @@ message! {
         transactional_id: Str, 0..;
         producer_id: i64, 0..;
         producer_epoch: i16, 0..;
+        /// True to commit, false to abort.
         committed: bool, 0..;
     }
 
@@ -99,6 +102,7 @@ message! {
     WriteTxnMarkersRequestMarker {
         producer_id: i64, 0..;
         producer_epoch: i16, 0..;
+        /// True for commit, false for abort.
         transaction_result: bool, 0..;
         topics: Vec<WriteTxnMarkersRequestTopic>, 0..;
         coordinator_epoch: i32, 0..;
@@ -191,6 +195,7 @@ message! {
         last_sequence: i32, 0.., default -1;
         last_timestamp: i64, 0.., default -1;
         coordinator_epoch: i32, 0..;
+        /// -1 without an open transaction.
         current_txn_start_offset: i64, 0.., default -1;
     }
 
@@ -223,6 +228,7 @@ message! {
     ListTransactionsRequest: request ListTransactions -> ListTransactionsResponse {
         state_filters: Vec<Str>, 0..;
         producer_id_filters: Vec<i64>, 0..;
+        /// Milliseconds the transactions must have been open; negative for any.
         duration_filter: i64, 1.., default -1;
     }
 
