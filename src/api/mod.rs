@@ -10,7 +10,7 @@
 //! | [`control`] | LeaderAndIsr, UpdateMetadata, StopReplica, ControlledShutdown, AlterPartition, AllocateProducerIds |
 //! | [`admin`] | CreateTopics, DeleteTopics, CreatePartitions, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, AlterConfigs, IncrementalAlterConfigs |
-//! | [`security`] | ACLs, delegation tokens, client quotas, SCRAM users |
+//! | [`security`] | ACLs, delegation tokens, client quotas, SCRAM users, SASL out of place |
 
 pub mod admin;
 pub mod configs;
@@ -22,40 +22,12 @@ pub mod security;
 mod context;
 mod outcome;
 mod request;
+mod table;
 
 pub use context::Api;
 pub use outcome::{Outcome, Replier, Reply};
 pub use request::{Malformed, Peer, Request};
-
-use crate::wire::ApiKey;
-
-/// What is built, and so advertised and let through by the dispatch, in the order of the keys.
-pub const SERVED: &[ApiKey] = &[
-    ApiKey::Produce,
-    ApiKey::Fetch,
-    ApiKey::ListOffsets,
-    ApiKey::Metadata,
-    ApiKey::LeaderAndIsr,
-    ApiKey::StopReplica,
-    ApiKey::UpdateMetadata,
-    ApiKey::ControlledShutdown,
-    ApiKey::ApiVersions,
-    ApiKey::CreateTopics,
-    ApiKey::DeleteTopics,
-    ApiKey::DeleteRecords,
-    ApiKey::InitProducerId,
-    ApiKey::OffsetForLeaderEpoch,
-    ApiKey::DescribeLogDirs,
-    ApiKey::AlterPartition,
-    ApiKey::DescribeCluster,
-    ApiKey::DescribeProducers,
-    ApiKey::AllocateProducerIds,
-];
-
-/// True for the APIs in [`SERVED`].
-pub fn is_served(key: ApiKey) -> bool {
-    SERVED.contains(&key)
-}
+pub use table::{SERVED, call, is_served};
 
 /// Topics that only the broker itself writes to (`Topic.INTERNAL_TOPICS`).
 pub fn is_internal(topic: &str) -> bool {

@@ -13,7 +13,8 @@ use crate::controller::ControllerHandle;
 use crate::log::LogManager;
 use crate::zk::store::StoreError;
 use crate::zk::znode::config::{ConfigEntity, ConfigType};
-use crate::zk::{Session, Zk, store};
+use crate::zk::session::{Session, Zk};
+use crate::zk::store;
 
 /// The key whose change can elect leaders.
 const UNCLEAN: &str = "unclean.leader.election.enable";
@@ -96,7 +97,7 @@ impl ConfigWatch {
             store::configs::purge_changes(session, self.env.clock.wall_ms()).await?;
             let event = watch.await;
             // After a blip notifications may have been purged unseen.
-            read_all = event.kind == crate::zk::WatchKind::SessionLost;
+            read_all = event.kind == crate::zk::session::WatchKind::SessionLost;
         }
     }
 
@@ -136,7 +137,7 @@ impl ConfigWatch {
 
     async fn broker(&self, session: &Session) -> Result<(), StoreError> {
         let dynamic = dynamic(session, self.cluster.broker_id).await?;
-        if dynamic == self.config.current().dynamic {
+        if dynamic == *self.config.current().dynamic {
             return Ok(());
         }
         let unclean_before = self.config.load().log.unclean_leader_election_enable;

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::base::env::Lane;
 use crate::base::{BrokerId, Env};
-use crate::zk::{Zk, store};
+use crate::zk::session::Zk;
+use crate::zk::store;
 
 /// Starts the task; the returned function is told of each directory, after its partitions are offline.
 pub fn start(env: &Env, zk: Zk, id: BrokerId) -> impl FnMut(&Path) + Send + 'static {

@@ -7,7 +7,8 @@ use crate::base::Env;
 use crate::base::env::Lane;
 use crate::cluster::Cluster;
 use crate::zk::store::StoreError;
-use crate::zk::{Session, Zk, store};
+use crate::zk::session::{Session, Zk};
+use crate::zk::store;
 
 /// Starts the task.
 pub fn start(env: &Env, zk: Zk, cluster: Arc<Cluster>) {

@@ -6,7 +6,8 @@ use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::config::BrokerConfig;
 use crate::log::LogDirs;
-use crate::zk::{Session, store};
+use crate::zk::session::Session;
+use crate::zk::store;
 
 /// Agreed upon by all sides and written into every directory.
 pub struct Identity {

@@ -35,7 +35,7 @@ use crate::controller::ControllerHandle;
 use crate::log::LogManager;
 use crate::replica::Replicas;
 use crate::server::Server;
-use crate::zk::Zk;
+use crate::zk::session::Zk;
 
 /// A running broker: what a stop needs.
 pub struct Broker {

@@ -9,7 +9,8 @@ use crate::config::BrokerConfig;
 use crate::server::BoundListener;
 use crate::zk::store::brokers::RegisterError;
 use crate::zk::znode::broker_ids::{self, BrokerNode, EndpointNode};
-use crate::zk::{Session, SessionId, store};
+use crate::zk::session::{Session, SessionId};
+use crate::zk::store;
 
 /// The registration, the same in every session but for its time.
 pub type Node = BrokerNode;

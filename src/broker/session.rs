@@ -14,7 +14,8 @@ use crate::base::{BrokerId, Env};
 use crate::cluster::Cluster;
 use crate::controller::ControllerHandle;
 use crate::log::LogDirs;
-use crate::zk::{Session, SessionId, SessionState, Zk, store};
+use crate::zk::session::{Session, SessionId, SessionState, Zk};
+use crate::zk::store;
 
 /// Pause between attempts to open a session or to register, while ZooKeeper is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

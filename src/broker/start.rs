@@ -27,7 +27,8 @@ use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
 use crate::zk::store::StoreError;
-use crate::zk::{ConnectError, Zk, ZkOptions, store};
+use crate::zk::session::{ConnectError, Zk, ZkOptions};
+use crate::zk::store;
 
 /// Why a broker did not start. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,7 @@ impl Broker {
         let epoch = register::register(env, &session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
 
-        let controller = Controller::start(env.clone(), session, controller_settings(id, config, own_address.clone()));
+        let controller = Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
@@ -270,14 +271,14 @@ fn own_address(config: &BrokerConfig, bound: &[BoundListener]) -> Result<Target,
 }
 
 fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target) -> ControllerSettings {
-    let ibp = &config.inter_broker_protocol_version;
+    let ibp = config.inter_broker_protocol_version.release();
     let listener = config.control_plane_listener.clone().unwrap_or_else(|| config.inter_broker_listener.clone());
     ControllerSettings {
         inter_broker_listener: config.inter_broker_listener.clone(),
-        versions: ControlVersions::for_ibp((ibp.major, ibp.minor)),
-        topic_ids: (ibp.major, ibp.minor) >= (2, 8),
-        leader_recovery: (ibp.major, ibp.minor) >= (3, 2),
-        feature_version: if (ibp.major, ibp.minor) >= (3, 3) { 2 } else { 1 },
+        versions: ControlVersions::for_ibp(ibp),
+        topic_ids: ibp >= (2, 8),
+        leader_recovery: ibp >= (3, 2),
+        feature_version: if ibp >= (3, 3) { 2 } else { 1 },
         delete_topic_enable: config.delete_topic_enable,
         unclean_leader_election: config.log.unclean_leader_election_enable,
         auto_leader_rebalance: config.auto_leader_rebalance_enable,

@@ -17,7 +17,7 @@ use super::values::ConfigMap;
 /// Static and dynamic layers with what they come to.
 #[derive(Debug)]
 pub struct LiveConfig {
-    statics: StaticConfig,
+    statics: Arc<StaticConfig>,
     current: ArcSwap<Current>,
 }
 
@@ -25,7 +25,7 @@ pub struct LiveConfig {
 #[derive(Clone, Debug)]
 pub struct Current {
     /// The dynamic layers, raw.
-    pub dynamic: DynamicConfig,
+    pub dynamic: Arc<DynamicConfig>,
     /// All layers, typed.
     pub effective: Effective,
 }
@@ -37,11 +37,12 @@ impl LiveConfig {
     /// When `statics` alone doesn't do.
     pub fn new(statics: StaticConfig, dynamic: DynamicConfig) -> Result<Self, ConfigError> {
         let effective = dynamic.effective(&statics)?;
-        Ok(Self { statics, current: ArcSwap::from_pointee(Current { dynamic, effective }) })
+        let current = Current { dynamic: Arc::new(dynamic), effective };
+        Ok(Self { statics: Arc::new(statics), current: ArcSwap::from_pointee(current) })
     }
 
     /// What was set at start.
-    pub fn statics(&self) -> &StaticConfig {
+    pub fn statics(&self) -> &Arc<StaticConfig> {
         &self.statics
     }
 
@@ -64,7 +65,7 @@ impl LiveConfig {
         for warning in &effective.warnings {
             tracing::warn!("{warning}");
         }
-        self.current.store(Arc::new(Current { dynamic, effective }));
+        self.current.store(Arc::new(Current { dynamic: Arc::new(dynamic), effective }));
         Ok(())
     }
 

@@ -90,8 +90,33 @@ const ROWS: &[Row] = &[
     Row { key: "config.providers", missing: "config providers: ${...} would be taken literally", refuses: not_empty },
 ];
 
-/// Keys, by name or by prefix ending in a dot, that tune what is not built: setting them warns. Also shrinks.
-pub const TUNES: &[(&str, &str)] = &[];
+/// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
+pub const TUNES: &[(&str, &str)] = &[
+    ("group.", GROUPS),
+    ("offset.metadata.max.bytes", GROUPS),
+    ("offsets.commit.", GROUPS),
+    ("offsets.load.buffer.size", GROUPS),
+    ("offsets.retention.", GROUPS),
+    ("offsets.topic.compression.codec", GROUPS),
+    ("transaction.abort.", TRANSACTIONS),
+    ("transaction.max.timeout.ms", TRANSACTIONS),
+    ("transaction.partition.verification.enable", TRANSACTIONS),
+    ("transaction.remove.", TRANSACTIONS),
+    ("transaction.state.log.load.buffer.size", TRANSACTIONS),
+    ("transactional.id.expiration.ms", TRANSACTIONS),
+    ("quota.", QUOTAS),
+    ("replication.quota.", QUOTAS),
+    ("alter.log.dirs.replication.quota.", QUOTAS),
+    ("controller.quota.", QUOTAS),
+    ("leader.replication.throttled.rate", QUOTAS),
+    ("follower.replication.throttled.rate", QUOTAS),
+    ("replica.alter.log.dirs.io.max.bytes.per.second", QUOTAS),
+    ("max.connection.creation.rate", QUOTAS),
+];
+
+const GROUPS: &str = "consumer groups are not built yet";
+const TRANSACTIONS: &str = "transactions are not built yet";
+const QUOTAS: &str = "quotas are not built yet";
 
 /// Broker keys Kafka changes while running but Ottla only at a restart yet.
 pub const NOT_DYNAMIC: &[&str] = &["listeners", "advertised.listeners", "listener.security.protocol.map"];
@@ -101,11 +126,26 @@ pub fn effect(key: &Key) -> Effect {
     if let Some(row) = ROWS.iter().find(|row| row.key == key.name) {
         return Effect::Refused(row.missing);
     }
-    let tunes = |name: &str| key.name == name || name.ends_with('.') && key.name.starts_with(name);
-    match TUNES.iter().find(|(name, _)| tunes(name)) {
-        Some((_, why)) => Effect::NoEffect(why),
-        None => key.effect,
+    match TUNES.iter().find(|(name, _)| matches(name, key.name)) {
+        // A key without effect for good keeps its own reason.
+        Some((_, why)) if key.effect == Effect::Works => Effect::NoEffect(why),
+        _ => key.effect,
     }
+}
+
+/// Is `name` the key, or a prefix of it that ends in a dot?
+fn matches(name: &str, key: &str) -> bool {
+    key == name || name.ends_with('.') && key.starts_with(name)
+}
+
+/// Rows and entries that mean no key there is: mistakes. For the tests.
+pub fn stale() -> Vec<&'static str> {
+    let known = |name: &str| table::all().chain(table::DYNAMIC_ONLY).any(|key| matches(name, key.name));
+    // Read by Kafka before it looks at its table.
+    let outside = |name: &str| name == "config.providers";
+    let names =
+        ROWS.iter().map(|row| row.key).chain(TUNES.iter().map(|(name, _)| *name)).chain(NOT_DYNAMIC.iter().copied());
+    names.filter(|name| !known(name) && !outside(name)).collect()
 }
 
 /// Why `value` of the key `name` can't count: what is missing. For entries that are changed while running.

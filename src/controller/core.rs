@@ -2,12 +2,16 @@
 //!
 //! Owned by the task of `run.rs`; the handlers in `on/` and the state machines are methods on it, each in its own file.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
 use super::batch::Batch;
 use super::channel::Channels;
 use super::context::Context;
 use super::event::Events;
+use super::handle::ControllerStatus;
 use super::settings::ControllerSettings;
 use super::watches::Watches;
 use crate::base::ids::NO_BROKER;
@@ -80,6 +84,8 @@ pub(super) struct Core {
     pub unclean_elections: u64,
     /// The timer of the automatic balance; runs only during a term.
     pub balance_timer: Option<JoinHandle<()>>,
+    /// What the handle shows.
+    pub status: Arc<ArcSwap<ControllerStatus>>,
 }
 
 impl Core {
@@ -95,12 +101,20 @@ impl Core {
             controller_id: NO_BROKER,
             unclean_elections: 0,
             balance_timer: None,
+            status: Arc::default(),
         }
     }
 
     /// This broker is the controller.
     pub(super) fn is_active(&self) -> bool {
         self.link.term.is_some()
+    }
+
+    /// Shows at once who leads: others act on it while the event is still worked on.
+    pub(super) fn show_role(&self) {
+        let before = ControllerStatus::clone(&self.status.load());
+        let (active, epoch, controller_id) = (self.is_active(), self.ctx.epoch, self.controller_id);
+        self.status.store(Arc::new(ControllerStatus { active, epoch, controller_id, ..before }));
     }
 
     /// Queues the requests of a change.

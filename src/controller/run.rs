@@ -30,15 +30,16 @@ impl Controller {
     /// broker must be registered already. Returns at once.
     pub fn start(env: Env, zk: Zk, settings: ControllerSettings) -> ControllerHandle {
         let events = Events::default();
-        let status = Arc::new(ArcSwap::from_pointee(ControllerStatus::default()));
         let core = Core::new(env.clone(), zk, settings, events.clone());
+        let status = core.status.clone();
         events.put(Event::Startup);
-        let task = env.tasks.spawn(Lane::Control, "controller", run(core, events.clone(), status.clone()));
+        let task = env.tasks.spawn(Lane::Control, "controller", run(core, events.clone()));
         ControllerHandle::new(events, status, task)
     }
 }
 
-async fn run(mut core: Core, events: Events, status: Arc<ArcSwap<ControllerStatus>>) {
+async fn run(mut core: Core, events: Events) {
+    let status = core.status.clone();
     let mut counted = None;
     loop {
         let event = events.next().await;

@@ -14,6 +14,9 @@ use super::varint::Cursor;
 const LOG_APPEND_TIME: i8 = 0x08;
 const CODEC_MASK: i8 = 0x07;
 
+/// Key and value of a message; `None` is null.
+pub type KeyValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// One message with its offset and size, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
@@ -73,7 +76,7 @@ impl<'a> Message<'a> {
     }
 
     /// Key and value; an error when they reach past the message. Java does not mind bytes behind the value.
-    pub fn key_value(&self) -> Result<(Option<&'a [u8]>, Option<&'a [u8]>), RecordError> {
+    pub fn key_value(&self) -> Result<KeyValue<'a>, RecordError> {
         let mut at = Cursor::new(self.after_timestamp);
         let key = nullable(&mut at)?;
         Ok((key, nullable(&mut at)?))

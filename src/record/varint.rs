@@ -67,6 +67,11 @@ impl<'a> Cursor<'a> {
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
+    /// A plain varint of at most 5 bytes, as flexible messages use it.
+    pub fn unsigned_varint(&mut self) -> Result<u32, RecordError> {
+        Ok(self.unsigned(5)? as u32)
+    }
+
     #[inline]
     fn unsigned(&mut self, max_bytes: u32) -> Result<u64, RecordError> {
         let mut value = 0u64;

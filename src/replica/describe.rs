@@ -95,11 +95,11 @@ impl Replicas {
             .into_iter()
             .map(|p| ProducerDescription {
                 id: p.producer_id,
-                epoch: p.producer_epoch,
+                epoch: p.epoch,
                 last_sequence: p.last_sequence,
                 last_timestamp: p.last_timestamp,
                 coordinator_epoch: p.coordinator_epoch,
-                open_since: p.current_txn_start_offset.unwrap_or(-1),
+                open_since: p.txn_first_offset.unwrap_or(-1),
             })
             .collect())
     }

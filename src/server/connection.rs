@@ -15,7 +15,7 @@ use super::dispatch::{self, Refused};
 use super::frame::{FrameError, FrameReader};
 use super::limits::Place;
 use super::send;
-use crate::api::{Api, Outcome, Peer, Request};
+use crate::api::{self, Api, Outcome, Peer, Request};
 use crate::base::env::{Lane, Stream};
 use crate::wire::ApiKey;
 
@@ -160,7 +160,7 @@ impl Connection {
 
     async fn start(&mut self, request: Request, budget: Option<OwnedSemaphorePermit>) {
         let key = request.key;
-        match dispatch::call(&self.api, request).await {
+        match api::call(&self.api, request).await {
             Ok(outcome) => self.pending.push_back(Pending { outcome, key, _budget: budget }),
             Err(malformed) => self.refuse(malformed.into()),
         }

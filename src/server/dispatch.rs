@@ -1,11 +1,10 @@
-//! From a frame to its handler: reads the header, refuses what Kafka refuses by closing, calls the one function of the API.
+//! From a frame to a request: reads the header, refuses what Kafka refuses by closing. The handler is found in `api`'s one table.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 
-use crate::api::{self, Api, Malformed, Outcome, Peer, Request};
+use crate::api::{self, Malformed, Peer, Request};
 use crate::wire::{ApiKey, DecodeError, decode_request_header};
 
 /// Why a connection is closed instead of an answer given.
@@ -36,37 +35,4 @@ pub fn open(frame: Bytes, peer: &Arc<Peer>) -> Result<Request, Refused> {
         return Err(Refused::UnknownVersion(key, header.api_version));
     }
     Ok(Request { header, key, body, peer: peer.clone() })
-}
-
-/// Calls the handler. The future is boxed, so that an idle connection does not hold room for the largest of them.
-pub fn call(api: &Arc<Api>, request: Request) -> BoxFuture<'static, Result<Outcome, Malformed>> {
-    let api = api.clone();
-    macro_rules! handlers {
-        ($($key:ident => $handler:path),* $(,)?) => {
-            match request.key {
-                $(ApiKey::$key => Box::pin(async move { $handler(&api, request).await }),)*
-                // `open` lets served keys alone through.
-                _ => Box::pin(async { Ok(Outcome::Close) }),
-            }
-        };
-    }
-    handlers! {
-        Produce => api::data::produce::handle,
-        Fetch => api::data::fetch::handle,
-        ListOffsets => api::data::list_offsets::handle,
-        OffsetForLeaderEpoch => api::data::offset_for_leader_epoch::handle,
-        InitProducerId => api::data::init_producer_id::handle,
-        DeleteRecords => api::data::delete_records::handle,
-        DescribeProducers => api::data::describe_producers::handle,
-        ApiVersions => api::metadata::api_versions::handle,
-        Metadata => api::metadata::metadata::handle,
-        DescribeCluster => api::metadata::describe_cluster::handle,
-        LeaderAndIsr => api::control::leader_and_isr::handle,
-        UpdateMetadata => api::control::update_metadata::handle,
-        StopReplica => api::control::stop_replica::handle,
-        ControlledShutdown => api::control::controlled_shutdown::handle,
-        AlterPartition => api::control::alter_partition::handle,
-        AllocateProducerIds => api::control::allocate_producer_ids::handle,
-        DescribeLogDirs => api::admin::describe_log_dirs::handle,
-    }
 }

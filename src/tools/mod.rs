@@ -1,5 +1,6 @@
 //! The command line: `ottla broker` and the commands behind the scripts.
 
+pub mod dump_log;
 mod logging;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ struct Cli {
 enum Command {
     /// Runs a broker.
     Broker(BrokerArgs),
+    /// Prints what log segments, indexes and producer snapshots hold.
+    DumpLog(dump_log::DumpLogArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -30,5 +33,6 @@ pub fn main() -> ExitCode {
             logging::to_stdout();
             run::run(&args)
         }
+        Command::DumpLog(args) => args.run(),
     }
 }

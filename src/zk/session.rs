@@ -260,21 +260,19 @@ impl Session {
     /// Closes the session; see [`Zk::close`]. Calls under way answer Closed.
     pub async fn close(&self) {
         self.shared().closing.send_replace(true);
-        let link = self.shared().link.borrow().clone();
-        match link {
-            Link::Live(_) => {
-                let _ = tokio::time::timeout(live::CLOSE_WAIT, self.ended()).await;
-                self.shared().state.send_if_modified(|state| {
-                    let open = !state.is_terminal();
-                    if open {
-                        *state = SessionState::Closed;
-                    }
-                    open
-                });
-            }
-            #[cfg(feature = "sim")]
-            Link::Sim(link) => link.close(),
+        #[cfg(feature = "sim")]
+        if let Link::Sim(link) = &*self.shared().link.borrow() {
+            link.close();
         }
+        // Holding no link here: the live client closes its session when the last clone of it goes.
+        let _ = tokio::time::timeout(live::CLOSE_WAIT, self.ended()).await;
+        self.shared().state.send_if_modified(|state| {
+            let open = !state.is_terminal();
+            if open {
+                *state = SessionState::Closed;
+            }
+            open
+        });
     }
 
     /// Runs a request until it is answered, refused, or the session is over.

@@ -6,5 +6,6 @@ mod controller;
 mod counting;
 mod log;
 mod record;
+mod tools;
 mod wire;
 mod zk;

@@ -83,6 +83,7 @@ impl Core {
         }
         self.channels.clear();
         self.ctx.reset();
+        self.show_role();
     }
 
     /// Tries to become the controller, and takes over if that succeeds.
@@ -109,6 +110,7 @@ impl Core {
         self.ctx.epoch_version = term.epoch_version;
         self.controller_id = me;
         self.link.term = Some(term);
+        self.show_role();
         match self.take_over().await {
             Ok(()) => Ok(()),
             Err(ControllerError::Moved) => Err(ControllerError::Moved),
