@@ -13,7 +13,7 @@ use crate::wire::{
 };
 
 /// Code and message of one topic.
-type Told = (ErrorCode, Option<String>);
+pub type Told = (ErrorCode, Option<String>);
 
 /// Answers when all topics are refused, led, or late.
 ///
@@ -84,7 +84,8 @@ fn growth(topic: &CreatePartitionsRequestTopic) -> Growth {
     }
 }
 
-fn answer(told: BTreeMap<Str, Told>) -> CreatePartitionsResponse {
+/// The answer, in the order of the names.
+pub fn answer(told: BTreeMap<Str, Told>) -> CreatePartitionsResponse {
     let result = |(name, (code, message)): (Str, Told)| CreatePartitionsResponseTopic {
         name,
         error_code: code.code(),

@@ -16,7 +16,7 @@ use crate::wire::{
 };
 
 /// What became of a topic that was tried.
-type Tried = Result<Created, AdminError>;
+pub type Tried = Result<Created, AdminError>;
 
 /// Answers when all topics are refused, led, or late.
 ///
@@ -105,8 +105,8 @@ fn new_topic(topic: &CreateTopicsRequestTopic) -> NewTopic {
     }
 }
 
-/// A failed or late topic is told without counts and configs.
-fn answer(name: Str, done: Tried, in_time: bool) -> CreateTopicsResponseTopic {
+/// What is told of one topic: a failed or late one without counts and configs.
+pub fn answer(name: Str, done: Tried, in_time: bool) -> CreateTopicsResponseTopic {
     match done {
         Ok(created) if in_time => CreateTopicsResponseTopic {
             name,

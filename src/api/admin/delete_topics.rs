@@ -112,6 +112,7 @@ fn resolve(asked: &[Asked], image: &MetadataImage) -> Vec<DeleteTopicsResponseTo
     asked.iter().map(resolve).collect()
 }
 
-fn told(name: Option<Str>, topic_id: TopicId, code: ErrorCode) -> DeleteTopicsResponseTopic {
+/// What is told of one topic.
+pub fn told(name: Option<Str>, topic_id: TopicId, code: ErrorCode) -> DeleteTopicsResponseTopic {
     DeleteTopicsResponseTopic { name, topic_id, error_code: code.code(), ..Default::default() }
 }

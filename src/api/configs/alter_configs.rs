@@ -61,7 +61,8 @@ async fn alter(api: &Api, resource: &AlterConfigsRequestResource, validate_only:
     }
 }
 
-fn response(resource: &AlterConfigsRequestResource, done: Result<(), AdminError>) -> AlterConfigsResponseResource {
+/// What is told of one resource.
+pub fn response(resource: &AlterConfigsRequestResource, done: Result<(), AdminError>) -> AlterConfigsResponseResource {
     if let Err(error) = &done {
         tracing::info!(resource = %resource.resource_name, %error, "the config was not altered");
     }

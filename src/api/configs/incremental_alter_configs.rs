@@ -79,7 +79,8 @@ fn operations(resource: &IncrementalAlterConfigsRequestResource) -> Result<Vec<A
     resource.configs.iter().map(operation).collect()
 }
 
-fn response(
+/// What is told of one resource.
+pub fn response(
     resource: &IncrementalAlterConfigsRequestResource,
     done: Result<(), AdminError>,
 ) -> IncrementalAlterConfigsResponseResource {

@@ -51,7 +51,8 @@ fn not_controller(asked: &AlterUserScramCredentialsRequest) -> BTreeMap<String, 
     users.into_iter().map(|user| (user.to_string(), Err(refusal.clone()))).collect()
 }
 
-fn answer(results: BTreeMap<String, Result<(), Refusal>>) -> AlterUserScramCredentialsResponse {
+/// The answer, in the order of the users.
+pub fn answer(results: BTreeMap<String, Result<(), Refusal>>) -> AlterUserScramCredentialsResponse {
     let result = |(user, done): (String, Result<(), Refusal>)| match done {
         Ok(()) => AlterUserScramCredentialsResponseUser { user: user.into(), ..Default::default() },
         Err(refusal) => AlterUserScramCredentialsResponseUser {

@@ -50,7 +50,8 @@ fn filter(asked: &DescribeClientQuotasRequest) -> Result<Filter, AdminError> {
     Filter::new(components, asked.strict)
 }
 
-fn answer(found: Result<Vec<Quotas>, AdminError>) -> DescribeClientQuotasResponse {
+/// The answer.
+pub fn answer(found: Result<Vec<Quotas>, AdminError>) -> DescribeClientQuotasResponse {
     match found {
         Ok(entries) => DescribeClientQuotasResponse {
             entries: Some(entries.into_iter().map(|(entity, values)| entry(&entity, values)).collect()),

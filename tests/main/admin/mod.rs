@@ -1,5 +1,6 @@
 //! admin/: placement, names, quotas, credentials, and what it writes to ZooKeeper.
 
+mod answers;
 mod bench;
 mod configs;
 mod names;
