@@ -9,3 +9,4 @@ mod quota;
 mod scram;
 mod topics;
 mod users;
+mod waits;
