@@ -30,6 +30,9 @@ pub struct Entity {
     pub ip: Option<Name>,
 }
 
+/// An entity with its quotas, by key.
+pub type Quotas = (Entity, Vec<(String, f64)>);
+
 /// Which names a filter component lets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::AdminError;
 use super::configs::write;
-use super::quota::{self, Entity, Filter, Match};
+use super::quota::{self, Entity, Filter, Match, Quotas};
 use super::scram::{self, Deletion, Refusal, Upsertion};
 use super::shell::Admin;
 use crate::config::ConfigMap;
@@ -24,10 +24,7 @@ impl Admin {
     ///
     /// # Errors
     /// ZooKeeper's; a stored value that is no number.
-    pub async fn describe_client_quotas(
-        &self,
-        filter: &Filter,
-    ) -> Result<Vec<(Entity, Vec<(String, f64)>)>, AdminError> {
+    pub async fn describe_client_quotas(&self, filter: &Filter) -> Result<Vec<Quotas>, AdminError> {
         let session = self.session().await;
         let mut found = Vec::new();
         if let Some(entity) = only_entity(filter) {

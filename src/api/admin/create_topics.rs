@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{all_led, to_its_end, wait_for_metadata};
+use super::{Parts, all_led, to_its_end};
 use crate::admin::placement::Assignment;
 use crate::admin::{AdminError, Created, NewTopic, names};
-use crate::api::{Api, Malformed, Outcome, Request};
+use crate::api::{Api, Malformed, Outcome, Peer, Request};
 use crate::base::ErrorCode;
 use crate::config::describe::Entry;
 use crate::wire::{
@@ -16,7 +16,7 @@ use crate::wire::{
 };
 
 /// What became of a topic that was tried.
-type Tried = Result<Created, AdminError>;
+pub type Tried = Result<Created, AdminError>;
 
 /// Answers when all topics are refused, led, or late.
 ///
@@ -29,43 +29,44 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         let topics = asked.topics.into_iter().map(|topic| refused(topic.name, ErrorCode::NotController)).collect();
         return Ok(replier.reply(&CreateTopicsResponse { topics, ..Default::default() }));
     }
-    let (api, peer) = (api.clone(), request.peer.clone());
-    Ok(Outcome::later(async move {
-        let names: Vec<Str> = asked.topics.iter().map(|topic| topic.name.clone()).collect();
-        let (timeout_ms, validate_only) = (asked.timeout_ms, asked.validate_only);
-        let mut answers = refusals(&names);
-        let to_create: Vec<CreateTopicsRequestTopic> =
-            asked.topics.into_iter().filter(|topic| !answers.contains_key(&topic.name)).collect();
-        let admin = api.admin.clone();
-        let work = async move {
-            let mut tried = Vec::with_capacity(to_create.len());
-            for topic in to_create {
-                let done = admin.create_topic(&new_topic(&topic), validate_only).await;
-                if let Err(error) = &done {
-                    tracing::info!(topic = %topic.name, %error, "the topic was not created");
-                }
-                tried.push((topic.name, done));
+    let (parts, peer) = (Parts::of(api), request.peer.clone());
+    Ok(Outcome::later(async move { replier.reply(&create(&parts, &peer, asked).await) }))
+}
+
+/// Creates topics at the controller and waits for their leaders. The work in ZooKeeper runs to its end when this is dropped.
+pub async fn create(parts: &Parts, peer: &Peer, asked: CreateTopicsRequest) -> CreateTopicsResponse {
+    let names: Vec<Str> = asked.topics.iter().map(|topic| topic.name.clone()).collect();
+    let (timeout_ms, validate_only) = (asked.timeout_ms, asked.validate_only);
+    let mut answers = refusals(&names);
+    let to_create: Vec<CreateTopicsRequestTopic> =
+        asked.topics.into_iter().filter(|topic| !answers.contains_key(&topic.name)).collect();
+    let admin = parts.admin.clone();
+    let work = async move {
+        let mut tried = Vec::with_capacity(to_create.len());
+        for topic in to_create {
+            let done = admin.create_topic(&new_topic(&topic), validate_only).await;
+            if let Err(error) = &done {
+                tracing::info!(topic = %topic.name, %error, "the topic was not created");
             }
-            tried
-        };
-        let tried = to_its_end(&api, "create topics", work).await;
-        let wait = timeout_ms > 0 && !validate_only;
-        let made = |tried: &[(Str, Tried)]| -> Vec<(Str, i32)> {
-            tried.iter().filter_map(|(name, done)| Some((name.clone(), done.as_ref().ok()?.partitions))).collect()
-        };
-        if wait {
-            let made = made(&tried);
-            let led = |image: &_| made.iter().all(|(name, partitions)| all_led(image, name, *partitions));
-            wait_for_metadata(&api, &peer, timeout_ms, led).await;
+            tried.push((topic.name, done));
         }
-        let image = api.cluster.metadata.load();
-        for (name, done) in tried {
-            let in_time = validate_only || (wait && all_led(&image, &name, done.as_ref().map_or(0, |c| c.partitions)));
-            answers.insert(name.clone(), answer(name, done, in_time));
-        }
-        let topics = names.iter().filter_map(|name| answers.get(name).cloned()).collect();
-        replier.reply(&CreateTopicsResponse { topics, ..Default::default() })
-    }))
+        tried
+    };
+    let tried = to_its_end(&parts.env, "create topics", work).await;
+    let wait = timeout_ms > 0 && !validate_only;
+    if wait {
+        let made: Vec<(&Str, i32)> =
+            tried.iter().filter_map(|(name, done)| Some((name, done.as_ref().ok()?.partitions))).collect();
+        let led = |image: &_| made.iter().all(|(name, partitions)| all_led(image, name, *partitions));
+        parts.wait_for_metadata(peer, timeout_ms, led).await;
+    }
+    let image = parts.cluster.metadata.load();
+    for (name, done) in tried {
+        let in_time = validate_only || (wait && all_led(&image, &name, done.as_ref().map_or(0, |c| c.partitions)));
+        answers.insert(name.clone(), answer(name, done, in_time));
+    }
+    let topics = names.iter().filter_map(|name| answers.get(name).cloned()).collect();
+    CreateTopicsResponse { topics, ..Default::default() }
 }
 
 /// Topics that are refused without a look at ZooKeeper.
@@ -105,8 +106,8 @@ fn new_topic(topic: &CreateTopicsRequestTopic) -> NewTopic {
     }
 }
 
-/// A failed or late topic is told without counts and configs.
-fn answer(name: Str, done: Tried, in_time: bool) -> CreateTopicsResponseTopic {
+/// What is told of one topic: a failed or late one without counts and configs.
+pub fn answer(name: Str, done: Tried, in_time: bool) -> CreateTopicsResponseTopic {
     match done {
         Ok(created) if in_time => CreateTopicsResponseTopic {
             name,

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{to_its_end, wait_for_metadata};
-use crate::api::{Api, Malformed, Outcome, Request};
+use super::{Parts, to_its_end};
+use crate::api::{Api, Malformed, Outcome, Peer, Request};
 use crate::base::{ErrorCode, TopicId};
 use crate::cluster::MetadataImage;
 use crate::wire::{DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicsResponseTopic, Str};
@@ -14,10 +14,12 @@ use crate::wire::{DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicsRespons
 const KNOWS_DISABLED: i16 = 3;
 
 /// A topic as asked for: by name, by id, or (a fault) by both or neither.
-#[derive(Clone)]
-struct Asked {
-    name: Option<Str>,
-    id: TopicId,
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its name.
+    pub name: Option<Str>,
+    /// Its id, zero when asked by name.
+    pub id: TopicId,
 }
 
 /// Answers when all topics are refused, gone, or late.
@@ -43,49 +45,51 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     if asked.iter().any(|topic| topic.name.is_some() && !topic.id.is_zero()) {
         return Ok(all(ErrorCode::InvalidRequest));
     }
-    let (api, peer) = (api.clone(), request.peer.clone());
-    Ok(Outcome::later(async move {
-        let mut responses = resolve(&asked, &api.cluster.metadata.load());
-        let admin = api.admin.clone();
-        let to_delete: BTreeSet<String> = responses
-            .iter()
-            .filter(|topic| topic.error_code == ErrorCode::None.code())
-            .filter_map(|topic| topic.name.as_ref().map(String::from))
-            .collect();
-        let work = async move {
-            let mut codes: BTreeMap<String, ErrorCode> = BTreeMap::new();
-            for topic in to_delete {
-                let code = match admin.mark_for_deletion(&topic).await {
-                    Ok(()) => ErrorCode::None,
-                    Err(error) => {
-                        tracing::warn!(topic, %error, "the topic could not be marked for deletion");
-                        error.code()
-                    }
-                };
-                codes.insert(topic, code);
-            }
-            codes
-        };
-        let mut codes = to_its_end(&api, "delete topics", work).await;
-        let marked: Vec<String> =
-            codes.iter().filter(|(_, code)| code.is_none()).map(|(topic, _)| topic.clone()).collect();
-        if timeout_ms > 0 {
-            let gone = |image: &MetadataImage| !marked.iter().any(|topic| image.contains(topic));
-            wait_for_metadata(&api, &peer, timeout_ms, gone).await;
+    let (parts, peer) = (Parts::of(api), request.peer.clone());
+    Ok(Outcome::later(async move { replier.reply(&delete(&parts, &peer, &asked, timeout_ms).await) }))
+}
+
+/// Marks topics at the controller and waits until they are gone. The work in ZooKeeper runs to its end when this is dropped.
+pub async fn delete(parts: &Parts, peer: &Peer, asked: &[Asked], timeout_ms: i32) -> DeleteTopicsResponse {
+    let mut responses = resolve(asked, &parts.cluster.metadata.load());
+    let to_delete: BTreeSet<String> = responses
+        .iter()
+        .filter(|topic| topic.error_code == ErrorCode::None.code())
+        .filter_map(|topic| topic.name.as_ref().map(String::from))
+        .collect();
+    let admin = parts.admin.clone();
+    let work = async move {
+        let mut codes: BTreeMap<String, ErrorCode> = BTreeMap::new();
+        for topic in to_delete {
+            let code = match admin.mark_for_deletion(&topic).await {
+                Ok(()) => ErrorCode::None,
+                Err(error) => {
+                    tracing::warn!(topic, %error, "the topic could not be marked for deletion");
+                    error.code()
+                }
+            };
+            codes.insert(topic, code);
         }
-        let image = api.cluster.metadata.load();
-        for topic in marked {
-            if timeout_ms <= 0 || image.contains(&topic) {
-                codes.insert(topic, ErrorCode::RequestTimedOut);
-            }
+        codes
+    };
+    let mut codes = to_its_end(&parts.env, "delete topics", work).await;
+    let marked: Vec<String> = codes.iter().filter(|(_, code)| code.is_none()).map(|(topic, _)| topic.clone()).collect();
+    if timeout_ms > 0 {
+        let gone = |image: &MetadataImage| !marked.iter().any(|topic| image.contains(topic));
+        parts.wait_for_metadata(peer, timeout_ms, gone).await;
+    }
+    let image = parts.cluster.metadata.load();
+    for topic in marked {
+        if timeout_ms <= 0 || image.contains(&topic) {
+            codes.insert(topic, ErrorCode::RequestTimedOut);
         }
-        for response in &mut responses {
-            if let Some(code) = response.name.as_deref().and_then(|name| codes.get(name)) {
-                response.error_code = code.code();
-            }
+    }
+    for response in &mut responses {
+        if let Some(code) = response.name.as_deref().and_then(|name| codes.get(name)) {
+            response.error_code = code.code();
         }
-        replier.reply(&DeleteTopicsResponse { responses, ..Default::default() })
-    }))
+    }
+    DeleteTopicsResponse { responses, ..Default::default() }
 }
 
 fn asked_topics(decoded: DeleteTopicsRequest) -> Vec<Asked> {
@@ -112,6 +116,7 @@ fn resolve(asked: &[Asked], image: &MetadataImage) -> Vec<DeleteTopicsResponseTo
     asked.iter().map(resolve).collect()
 }
 
-fn told(name: Option<Str>, topic_id: TopicId, code: ErrorCode) -> DeleteTopicsResponseTopic {
+/// What is told of one topic.
+pub fn told(name: Option<Str>, topic_id: TopicId, code: ErrorCode) -> DeleteTopicsResponseTopic {
     DeleteTopicsResponseTopic { name, topic_id, error_code: code.code(), ..Default::default() }
 }

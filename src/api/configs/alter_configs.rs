@@ -36,7 +36,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             }
             responses
         };
-        let responses = to_its_end(&api, "alter configs", work).await;
+        let responses = to_its_end(&api.env, "alter configs", work).await;
         replier.reply(&AlterConfigsResponse { responses, ..Default::default() })
     }))
 }
@@ -61,7 +61,8 @@ async fn alter(api: &Api, resource: &AlterConfigsRequestResource, validate_only:
     }
 }
 
-fn response(resource: &AlterConfigsRequestResource, done: Result<(), AdminError>) -> AlterConfigsResponseResource {
+/// What is told of one resource.
+pub fn response(resource: &AlterConfigsRequestResource, done: Result<(), AdminError>) -> AlterConfigsResponseResource {
     if let Err(error) = &done {
         tracing::info!(resource = %resource.resource_name, %error, "the config was not altered");
     }

@@ -18,11 +18,14 @@ const UNKNOWN_KIND: &str = "This most likely occurs because of a request being m
                             sent to an incompatible broker. See the broker logs for more details.";
 
 /// The shape of the answer.
-#[derive(Clone, Copy)]
-struct Wanted {
-    version: i16,
-    synonyms: bool,
-    documentation: bool,
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Of the request.
+    pub version: i16,
+    /// Tell every place where a value stands.
+    pub synonyms: bool,
+    /// Tell what a key is for.
+    pub documentation: bool,
 }
 
 /// Answers when ZooKeeper has been read.
@@ -48,18 +51,19 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     Ok(Outcome::later(async move {
         let mut results = Vec::with_capacity(asked.resources.len());
         for resource in &asked.resources {
-            results.push(describe(&api, resource, wanted).await);
+            results.push(result(resource, entries(&api, resource).await, wanted));
         }
         replier.reply(&DescribeConfigsResponse { results, ..Default::default() })
     }))
 }
 
-async fn describe(
-    api: &Api,
+/// What is told of one resource; no entries: there is no such topic.
+pub fn result(
     resource: &DescribeConfigsRequestResource,
+    found: Result<Option<Vec<Entry>>, AdminError>,
     wanted: Wanted,
 ) -> DescribeConfigsResponseResult {
-    match entries(api, resource).await {
+    match found {
         Ok(Some(entries)) => DescribeConfigsResponseResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),

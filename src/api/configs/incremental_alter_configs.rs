@@ -37,7 +37,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             }
             responses
         };
-        let responses = to_its_end(&api, "alter configs", work).await;
+        let responses = to_its_end(&api.env, "alter configs", work).await;
         replier.reply(&IncrementalAlterConfigsResponse { responses, ..Default::default() })
     }))
 }
@@ -79,7 +79,8 @@ fn operations(resource: &IncrementalAlterConfigsRequestResource) -> Result<Vec<A
     resource.configs.iter().map(operation).collect()
 }
 
-fn response(
+/// What is told of one resource.
+pub fn response(
     resource: &IncrementalAlterConfigsRequestResource,
     done: Result<(), AdminError>,
 ) -> IncrementalAlterConfigsResponseResource {

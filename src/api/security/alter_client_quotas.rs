@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::admin::AdminError;
 use crate::admin::quota::{self, Name};
 use crate::api::admin::to_its_end;
 use crate::api::{Api, Malformed, Outcome, Request};
@@ -30,7 +31,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 entries
             }
         };
-        let entries = to_its_end(&api, "alter client quotas", work).await;
+        let entries = to_its_end(&api.env, "alter client quotas", work).await;
         replier.reply(&AlterClientQuotasResponse { entries, ..Default::default() })
     }))
 }
@@ -48,6 +49,11 @@ async fn alter(
         Ok(entity) => api.admin.alter_client_quotas(&entity, &ops, validate_only).await,
         Err(error) => Err(error),
     };
+    response(entry, done)
+}
+
+/// What is told of one entity.
+pub fn response(entry: &AlterClientQuotasRequestEntry, done: Result<(), AdminError>) -> AlterClientQuotasResponseEntry {
     let (code, message) = done.err().map_or((ErrorCode::None, None), |error| error.answer());
     AlterClientQuotasResponseEntry {
         error_code: code.code(),

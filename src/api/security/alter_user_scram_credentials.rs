@@ -40,7 +40,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     Ok(Outcome::later(async move {
         let admin = api.admin.clone();
         let work = async move { admin.alter_scram_users(&deletions, &upsertions).await };
-        replier.reply(&answer(to_its_end(&api, "alter SCRAM users", work).await))
+        replier.reply(&answer(to_its_end(&api.env, "alter SCRAM users", work).await))
     }))
 }
 
@@ -51,7 +51,8 @@ fn not_controller(asked: &AlterUserScramCredentialsRequest) -> BTreeMap<String, 
     users.into_iter().map(|user| (user.to_string(), Err(refusal.clone()))).collect()
 }
 
-fn answer(results: BTreeMap<String, Result<(), Refusal>>) -> AlterUserScramCredentialsResponse {
+/// The answer, in the order of the users.
+pub fn answer(results: BTreeMap<String, Result<(), Refusal>>) -> AlterUserScramCredentialsResponse {
     let result = |(user, done): (String, Result<(), Refusal>)| match done {
         Ok(()) => AlterUserScramCredentialsResponseUser { user: user.into(), ..Default::default() },
         Err(refusal) => AlterUserScramCredentialsResponseUser {

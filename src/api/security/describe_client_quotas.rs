@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::admin::AdminError;
-use crate::admin::quota::{CLIENT_ID, Entity, Filter, IP, Match, Name, USER};
+use crate::admin::quota::{CLIENT_ID, Entity, Filter, IP, Match, Name, Quotas, USER};
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::wire::{
     DescribeClientQuotasRequest, DescribeClientQuotasResponse, DescribeClientQuotasResponseEntity,
@@ -50,7 +50,8 @@ fn filter(asked: &DescribeClientQuotasRequest) -> Result<Filter, AdminError> {
     Filter::new(components, asked.strict)
 }
 
-fn answer(found: Result<Vec<(Entity, Vec<(String, f64)>)>, AdminError>) -> DescribeClientQuotasResponse {
+/// The answer.
+pub fn answer(found: Result<Vec<Quotas>, AdminError>) -> DescribeClientQuotasResponse {
     match found {
         Ok(entries) => DescribeClientQuotasResponse {
             entries: Some(entries.into_iter().map(|(entity, values)| entry(&entity, values)).collect()),

@@ -56,7 +56,8 @@ async fn some(api: &Api, names: Vec<String>) -> DescribeUserScramCredentialsResp
         results.push(if user.is_empty() {
             refused(user, ErrorCode::ResourceNotFound, Some("Username must not be empty".into()))
         } else if times > 1 {
-            let twice = format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}");
+            let twice =
+                format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}");
             refused(user, ErrorCode::DuplicateResource, Some(twice))
         } else {
             one(user, api.admin.user_config(user).await)
@@ -65,7 +66,8 @@ async fn some(api: &Api, names: Vec<String>) -> DescribeUserScramCredentialsResp
     DescribeUserScramCredentialsResponse { results, ..Default::default() }
 }
 
-fn one(user: &str, config: Result<ConfigMap, AdminError>) -> DescribeUserScramCredentialsResponseUser {
+/// What is told of a user that was named.
+pub fn one(user: &str, config: Result<ConfigMap, AdminError>) -> DescribeUserScramCredentialsResponseUser {
     match config {
         Ok(map) => credentials(user, &map).unwrap_or_else(|| {
             let missing = format!("Attempt to describe a user credential that does not exist: {user}");
