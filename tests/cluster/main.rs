@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod apis;
 mod bad_input;
 mod clients;
 mod durability;
