@@ -42,7 +42,7 @@ fn duplicate_of_an_idempotent_batch_gets_its_first_offset_and_a_gap_is_refused()
                 4,
             );
             // COORDINATOR_LOAD_IN_PROGRESS until the first block of ids is there.
-            (response.error_code == 0).then(|| (response.producer_id.0, response.producer_epoch))
+            (response.error_code == 0).then_some((response.producer_id.0, response.producer_epoch))
         })
     };
     let (id, epoch) = producer_id();

@@ -15,6 +15,7 @@ mod clients;
 mod durability;
 mod frames;
 mod handover;
+mod recorded_logs;
 mod start_up;
 mod znodes;
 mod zookeeper_loss;
