@@ -14,6 +14,7 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 
 use crate::harness::raw::{self, Connection, at, batch, topic_name, with_right_crc};
+use crate::harness::zookeeper::free_port;
 use crate::harness::{Cluster, client, eventually};
 
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
@@ -231,4 +232,44 @@ fn tens_of_megabytes_come_back_as_they_were_sent() {
     let output =
         client::kcat(&broker.address(), &[&args[..], &["-X", "fetch.message.max.bytes=5000000"]].concat(), "").ok();
     assert!(output == input, "{} bytes of {}", output.len(), input.len());
+}
+
+#[test]
+fn each_listener_tells_its_clients_its_own_address() {
+    let cluster = Cluster::new("listeners");
+    let inside = free_port();
+    let plan = cluster.broker(0);
+    let listeners = format!("PLAINTEXT://127.0.0.1:{},INSIDE://127.0.0.1:{inside}", plan.port);
+    let advertised = format!("PLAINTEXT://localhost:{},INSIDE://127.0.0.1:{inside}", plan.port);
+    let plan = plan.with("listeners", listeners).with("advertised.listeners", advertised);
+    let broker = plan.with("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT").start();
+    let told = |address: &str| {
+        let response = Connection::to(address).call(&MetadataRequest::default().with_topics(Some(Vec::new())), 7);
+        response.brokers.iter().map(|b| format!("{}:{}", b.host, b.port)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&broker.address()), [format!("localhost:{}", broker.plan.port)]);
+    assert_eq!(told(&format!("127.0.0.1:{inside}")), [format!("127.0.0.1:{inside}")]);
+}
+
+#[test]
+fn override_on_the_command_line_beats_the_file() {
+    let cluster = Cluster::new("override");
+    let broker = cluster.broker(0).with("num.partitions", 2).with_override("num.partitions=3").start();
+    let listed = || client::kcat(&broker.address(), &["-L", "-t", "made"], "").ok();
+    eventually("three partitions", Duration::from_secs(20), || listed().contains("with 3 partitions").then_some(()));
+}
+
+#[test]
+fn stop_answers_or_ends_a_long_poll_instead_of_waiting_it_out() {
+    let cluster = Cluster::new("stop-long-poll");
+    let broker = cluster.broker(0).start();
+    raw::create_and_await(&broker.address(), "topic", &[]);
+    let mut connection = Connection::to(&broker.address());
+    let request = connection.encode(&fetch("topic", 0, 1, 55_000), 11);
+    connection.send_frame(&request);
+    // The broker has read the request once it answers a later one.
+    raw::assert_serves(&broker.address());
+    let start = Instant::now();
+    broker.stop();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
