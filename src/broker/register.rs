@@ -7,10 +7,10 @@ use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::config::BrokerConfig;
 use crate::server::BoundListener;
-use crate::zk::store::brokers::RegisterError;
-use crate::zk::znode::broker_ids::{self, BrokerNode, EndpointNode};
 use crate::zk::session::{Session, SessionId};
 use crate::zk::store;
+use crate::zk::store::brokers::RegisterError;
+use crate::zk::znode::broker_ids::{self, BrokerNode, EndpointNode};
 
 /// The registration, the same in every session but for its time.
 pub type Node = BrokerNode;
@@ -69,7 +69,8 @@ async fn warn_of_unreachable(node: &Node) {
         match tokio::net::lookup_host((host, port)).await.map(|mut found| found.all(|a| is_loopback(a.ip()))) {
             Ok(false) => {}
             Ok(true) => tracing::warn!(
-                listener = endpoint.listener, host,
+                listener = endpoint.listener,
+                host,
                 "the registered host is a loopback address: clients and brokers on other machines can't connect; set advertised.listeners"
             ),
             Err(error) => tracing::warn!(
@@ -91,7 +92,8 @@ fn is_loopback(ip: IpAddr) -> bool {
 pub async fn refuse_shared_endpoints(session: &Session, node: &Node) -> Result<(), StartError> {
     for other in store::brokers::all(session).await?.into_iter().filter(|other| other.node.id != node.id) {
         for theirs in &other.node.endpoints {
-            if let Some(ours) = node.endpoints.iter().find(|ours| ours.host == theirs.host && ours.port == theirs.port) {
+            if let Some(ours) = node.endpoints.iter().find(|ours| ours.host == theirs.host && ours.port == theirs.port)
+            {
                 return Err(StartError::Message(format!(
                     "Configured end points {}:{} in advertised listeners are already registered by broker {}: give each broker its own",
                     ours.host, ours.port, other.node.id
