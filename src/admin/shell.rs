@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::AdminError;
 use crate::base::Env;
@@ -24,6 +25,9 @@ pub(super) const MAX_NODE_BYTES: usize = 1_000_000;
 /// How long an operation waits for a new session when the old one is over: less than a client's `request.timeout.ms`.
 const SESSION_WAIT: Duration = Duration::from_secs(10);
 
+/// Requests that write at the same time. Each goes on when its client is gone; while ZooKeeper is away they must not pile up.
+const MAX_WRITERS: usize = 64;
+
 /// Writes topics and configs. One per broker, shared.
 pub struct Admin {
     pub(super) env: Env,
@@ -32,12 +36,22 @@ pub struct Admin {
     pub(super) config: Arc<LiveConfig>,
     /// Topics that Metadata or FindCoordinator requests are creating just now.
     pub(super) creating: Arc<Mutex<BTreeSet<Arc<str>>>>,
+    writers: Arc<Semaphore>,
 }
+
+/// Leave to write, until dropped.
+#[derive(Debug)]
+pub struct Writer(Option<OwnedSemaphorePermit>);
 
 impl Admin {
     /// No I/O.
     pub fn new(env: Env, zk: Zk, cluster: Arc<Cluster>, config: Arc<LiveConfig>) -> Self {
-        Self { env, zk, cluster, config, creating: Arc::default() }
+        Self { env, zk, cluster, config, creating: Arc::default(), writers: Arc::new(Semaphore::new(MAX_WRITERS)) }
+    }
+
+    /// Waits for leave to write. To be held by the task that does the writing, so that tasks nobody waits for any more count too.
+    pub async fn writer(&self) -> Writer {
+        Writer(self.writers.clone().acquire_owned().await.ok()) // never closed
     }
 
     /// The newest session. When that is over, waits a little for the next.

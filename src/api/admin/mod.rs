@@ -45,9 +45,16 @@ impl Parts {
 /// Runs what changes state to its end, also when the connection goes away meanwhile: only the wait for it may be dropped.
 pub(in crate::api) async fn to_its_end<T: Send + 'static>(
     env: &Env,
+    admin: &Admin,
     name: &'static str,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
+    let writer = admin.writer().await;
+    let work = async move {
+        let done = work.await;
+        drop(writer);
+        done
+    };
     match env.tasks.spawn(Lane::Control, name, work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
