@@ -41,7 +41,9 @@ pub struct Admin {
 
 /// Leave to write, until dropped.
 #[derive(Debug)]
-pub struct Writer(Option<OwnedSemaphorePermit>);
+pub struct Writer {
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Admin {
     /// No I/O.
@@ -51,7 +53,7 @@ impl Admin {
 
     /// Waits for leave to write. To be held by the task that does the writing, so that tasks nobody waits for any more count too.
     pub async fn writer(&self) -> Writer {
-        Writer(self.writers.clone().acquire_owned().await.ok()) // never closed
+        Writer { _permit: self.writers.clone().acquire_owned().await.ok() } // an error: closed, which never happens
     }
 
     /// The newest session. When that is over, waits a little for the next.
