@@ -24,10 +24,10 @@ pids=()
 cleanup() {
   local status=$? i
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
-    kill "${pids[i]}" 2>/dev/null && wait "${pids[i]}" 2>/dev/null
+    kill "${pids[i]}" 2>/dev/null && wait "${pids[i]}" 2>/dev/null || true
   done
   if [ "$status" -ne 0 ]; then
-    for log in "$dir"/*.log; do [ -e "$log" ] && { echo "--- end of $(basename "$log")"; tail -n 20 "$log"; }; done
+    for log in "$dir"/*.log; do echo "--- end of $(basename "$log")"; tail -n 20 "$log"; done
     echo "quickstart failed" >&2
   fi
   rm -rf "$dir"

@@ -145,7 +145,7 @@ impl ConfigWatch {
             tracing::error!(%error, "the dynamic configuration is left as it was");
             return Ok(());
         }
-        let mut topics: Vec<_> = self.logs.logs().iter().map(|log| log.partition().topic.clone()).collect();
+        let mut topics: Vec<Arc<str>> = self.logs.logs().iter().map(|log| log.partition().topic.clone()).collect();
         topics.sort();
         topics.dedup();
         for topic in topics {

@@ -107,38 +107,21 @@ pub async fn refuse_shared_endpoints(session: &Session, node: &Node) -> Result<(
 ///
 /// # Errors
 /// "id in use", or ZooKeeper's.
-pub async fn register(env: &Env, session: &Session, node: &Node, previous: &[SessionId]) -> Result<i64, StartError> {
+pub async fn register(session: &Session, node: &Node, previous: &[SessionId]) -> Result<i64, StartError> {
     warn_of_unreachable(node).await;
-    let deadline = env.clock.now() + session.timeout() + EXPIRY_SLACK;
-    let path = broker_ids::path(node.id);
-    let mut told = false;
-    loop {
-        let owner = match store::brokers::register(session, node, previous).await {
-            Ok(epoch) => {
-                tracing::info!(epoch, "registered broker {} at {path} with {:?}", node.id, addresses(node));
-                return Ok(epoch);
-            }
-            Err(RegisterError::InUse { owner, .. }) => owner,
-            Err(RegisterError::Store(error)) => return Err(error.into()),
-        };
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(
-                %owner,
-                "{path} is registered by another session: waiting up to {:?} for it to end",
-                session.timeout() + EXPIRY_SLACK
-            );
+    let patience = session.timeout() + EXPIRY_SLACK;
+    match store::brokers::register_or_wait(session, node, previous, patience).await {
+        Ok(epoch) => {
+            tracing::info!(epoch, "registered broker {} with {:?}", node.id, addresses(node));
+            Ok(epoch)
         }
-        let (found, gone) = session.exists_and_watch(&path).await.map_err(store::StoreError::from)?;
-        if found.is_none() {
-            continue;
-        }
-        if tokio::time::timeout_at(deadline, gone).await.is_err() {
-            return Err(StartError::Message(format!(
-                "broker.id {} is in use: {path} belongs to the live ZooKeeper session {owner} of another broker. Give this broker another \
-                 id, or stop the other one",
-                node.id
-            )));
-        }
+        Err(RegisterError::InUse { owner, .. }) => Err(StartError::Message(format!(
+            "broker.id {id} is in use: {} belongs to the live ZooKeeper session {owner} of another broker. Give this broker another id, \
+             or stop the other one",
+            broker_ids::path(node.id),
+            id = node.id
+        ))),
+        Err(RegisterError::Store(error)) => Err(error.into()),
     }
 }
 

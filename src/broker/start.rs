@@ -113,7 +113,7 @@ impl Broker {
         let own_address = own_address(config, &bound)?;
         let node = register::node(env, id, config, &bound)?;
         register::refuse_shared_endpoints(&session, &node).await?;
-        let epoch = register::register(env, &session, &node, &[]).await?;
+        let epoch = register::register(&session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
 
         let controller = Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));

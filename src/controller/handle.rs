@@ -15,6 +15,10 @@ use super::assignment::ReplicaAssignment;
 use super::event::{Answer, Event, Events};
 use crate::base::{BrokerId, ErrorCode, TopicId, TopicPartition};
 
+/// How long a stop waits for an event that is being worked on. A call to a lost ZooKeeper would else hold the stop of the broker up
+/// until the session's end.
+const SHUTDOWN_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A topic as a request names it: by name up to AlterPartition 1, by id from 2.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TopicRef {
@@ -276,14 +280,21 @@ impl ControllerHandle {
         self.events.put(Event::NewSession);
     }
 
-    /// Resigns in memory (no znode is written) and ends the senders. Returns when the task has ended.
+    /// Resigns in memory (no znode is written) and ends the senders. Returns when the task has ended; one that hangs on a lost
+    /// ZooKeeper is ended after five seconds.
     pub async fn shutdown(&self) {
         self.events.clear_and_put(Event::Shutdown);
-        let task = self.task.lock().take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!("controller task: {error}");
+        let Some(mut task) = self.task.lock().take() else { return };
+        match tokio::time::timeout(SHUTDOWN_WAIT, &mut task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("controller task: {error}"),
+            Err(_) => {
+                tracing::warn!("the controller waits for ZooKeeper: ending it");
+                task.abort();
+                self.events.close();
+                let before = ControllerStatus::clone(&self.status.load());
+                self.status.store(Arc::new(ControllerStatus { active: false, epoch: 0, ..before }));
+            }
         }
     }
 

@@ -26,7 +26,7 @@ impl Core {
     /// The children of a node, watched. An absent node has none; it is watched for its creation.
     pub(super) async fn list_and_watch(&mut self, path: &str, event: fn() -> Event) -> Outcome<Vec<String>> {
         let (children, watch) = self.link.session.children_and_watch(path).await?;
-        self.link.watches.keep(path, watch, move |_| event());
+        self.link.watches.keep(path, watch, move |_| Some(event()));
         Ok(children.unwrap_or_default())
     }
 
@@ -54,7 +54,7 @@ impl Core {
         let Some((data, stat)) = node else {
             return Ok(None); // its deletion comes as a change of the list
         };
-        self.link.watches.keep(&path, watch, move |_| Event::BrokerModifications(id));
+        self.link.watches.keep(&path, watch, move |_| Some(Event::BrokerModifications(id)));
         match BrokerNode::decode(id, &data) {
             Ok(node) => Ok(Some(broker(node, stat.czxid))),
             Err(error) => {
@@ -87,7 +87,7 @@ impl Core {
         for (name, (node, watch)) in read {
             let Some((data, _)) = node else { continue };
             let changed = name.clone();
-            self.link.watches.keep(&topic::path(&name), watch, move |_| Event::PartitionModifications(changed));
+            self.link.watches.keep(&topic::path(&name), watch, move |_| Some(Event::PartitionModifications(changed)));
             match TopicNode::decode(&name, &data) {
                 Ok(node) => topics.push((name, node)),
                 Err(error) => tracing::error!(topic = %name, "topic not understood: {error}"),

@@ -25,11 +25,18 @@ impl Watches {
         Self { env, events, set: BTreeMap::new() }
     }
 
-    /// Keeps a watch under a name; one already there is taken away. `event` says what to enqueue when it fires.
-    pub(super) fn keep(&mut self, name: &str, watch: Watch, event: impl FnOnce(WatchEvent) -> Event + Send + 'static) {
+    /// Keeps a watch under a name; one already there is taken away. `event` says what to enqueue when it fires, if anything.
+    pub(super) fn keep(
+        &mut self,
+        name: &str,
+        watch: Watch,
+        event: impl FnOnce(WatchEvent) -> Option<Event> + Send + 'static,
+    ) {
         let events = self.events.clone();
         let waiting = self.env.tasks.spawn(Lane::Control, "controller-watch", async move {
-            events.put(event(watch.await));
+            if let Some(event) = event(watch.await) {
+                events.put(event);
+            }
         });
         if let Some(before) = self.set.insert(name.to_owned(), waiting) {
             before.abort();

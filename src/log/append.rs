@@ -105,7 +105,7 @@ impl Log {
         self.check_open()?;
         let config = self.config();
         let now_ms = self.shared().env.clock.wall_ms();
-        let target = config.compression_type.codec().and_then(|id| Codec::from_id(id.into()).ok());
+        let target = config.compression_type.codec().and_then(|id| Codec::from_bits(id.cast_unsigned()).ok());
         let level = match target {
             Some(Codec::Gzip) => Some(config.compression_gzip_level),
             Some(Codec::Lz4) => Some(config.compression_lz4_level),
@@ -140,11 +140,18 @@ impl Log {
         if batch.len() > limit {
             return Err(AppendError::LargerThanSegment { size: batch.len(), limit });
         }
-        let head = batch::stamp(batch, &valid.stamp(self.leo(), append.leader_epoch)).map_err(AppendError::Malformed)?;
+        let head =
+            batch::stamp(batch, &valid.stamp(self.leo(), append.leader_epoch)).map_err(AppendError::Malformed)?;
         let body = batch.get(BATCH_HEADER..).unwrap_or_default();
         let prepared = prepare_stamped(&head, batch)?;
 
-        self.maybe_roll(state, batch.len() as u64, prepared.first_offset, prepared.last_offset, prepared.max_timestamp)?;
+        self.maybe_roll(
+            state,
+            batch.len() as u64,
+            prepared.first_offset,
+            prepared.last_offset,
+            prepared.max_timestamp,
+        )?;
         if let Some(facts) = &prepared.producer {
             let origin = match append.origin {
                 Origin::Client => producers::Origin::Client,
@@ -280,7 +287,8 @@ impl Log {
         }
         self.leo.store(leo, Ordering::Release);
         if segment.pending_index_bytes() > MAX_PENDING_INDEX {
-            self.with_place(|place| segment.write_indexes(place)).map_err(|e| self.home.fail("writing an index", &e))?;
+            self.with_place(|place| segment.write_indexes(place))
+                .map_err(|e| self.home.fail("writing an index", &e))?;
         }
         Ok(())
     }

@@ -167,7 +167,9 @@ impl Log {
         let dir = self.dir_path();
         let disk = &self.shared().disk;
         let removed = super::open::snapshots(disk, &dir).and_then(|all| {
-            all.into_iter().filter(|o| gone(*o)).try_for_each(|o| disk.remove_file(&file_path(&dir, o, FileKind::Snapshot)))
+            all.into_iter()
+                .filter(|o| gone(*o))
+                .try_for_each(|o| disk.remove_file(&file_path(&dir, o, FileKind::Snapshot)))
         });
         removed.map_err(|e| self.home.fail("removing snapshots", &e))
     }
@@ -300,7 +302,7 @@ impl Log {
         let first = segments.partition_point(|s| s.base_offset() <= from).saturating_sub(1);
         let (dir, disk) = (self.dir_path(), &self.shared().disk);
         let synced = (|| {
-            let sync = |path| match disk.open(path) {
+            let sync = |path: std::path::PathBuf| match disk.open(&path) {
                 Ok(file) => file.sync(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(error),
@@ -314,12 +316,12 @@ impl Log {
                 new_names |= segment.base_offset() >= from;
                 if i + 1 < segments.len() {
                     for kind in [FileKind::Index, FileKind::TimeIndex] {
-                        sync(&file_path(&dir, segment.base_offset(), kind))?;
+                        sync(file_path(&dir, segment.base_offset(), kind))?;
                     }
                 }
-                sync(&file_path(&dir, segment.base_offset(), FileKind::TxnIndex))?;
+                sync(file_path(&dir, segment.base_offset(), FileKind::TxnIndex))?;
                 if let Some(next) = segments.get(i + 1) {
-                    sync(&file_path(&dir, next.base_offset(), FileKind::Snapshot))?;
+                    sync(file_path(&dir, next.base_offset(), FileKind::Snapshot))?;
                     new_names = true;
                 }
             }

@@ -215,6 +215,7 @@ impl Opening<'_> {
         let entries = disk.list(dir)?;
         let names: BTreeSet<&str> = entries.iter().filter(|e| !e.is_dir).map(|e| e.name.as_str()).collect();
         let now_ms = self.shared.env.clock.wall_ms();
+        let mut damaged = Vec::new();
         for name in &names {
             match parse_file(name) {
                 Some((base, FileKind::Log)) => {
@@ -229,10 +230,7 @@ impl Opening<'_> {
                         other => other.map(|_| true)?,
                     };
                     if !(indexed && aborts_ok) {
-                        tracing::warn!(partition = %self.partition, base, "an index is missing or malformed: rebuilding");
-                        if !self.recover_segment(&segment, None)? {
-                            tracing::warn!(partition = %self.partition, base, "the segment is cut");
-                        }
+                        damaged.push(base);
                     }
                     self.segments.push(Arc::new(segment));
                 }
@@ -246,6 +244,17 @@ impl Opening<'_> {
             }
         }
         self.segments.sort_by_key(|s| s.base_offset());
+        for base in damaged {
+            tracing::warn!(partition = %self.partition, base, "an index is missing or malformed: rebuilding");
+            let Ok(i) = self.segments.binary_search_by_key(&base, |s| s.base_offset()) else { continue };
+            let segment = Arc::clone(&self.segments[i]);
+            let start = self.options.log_start.max(0);
+            let (mut producers, _) = rebuild_producers(self.shared, self.place, &self.segments[..i], start, base)?;
+            if !self.recover_segment(&segment, Some(&mut producers))? {
+                self.drop_from(i + 1)?;
+                break;
+            }
+        }
         self.first_segment()?;
         Ok(())
     }
@@ -404,8 +413,13 @@ impl Opening<'_> {
         let last = match active.last_batch(self.place) {
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
                 tracing::warn!(partition = %self.partition, "the newest segment does not end with a batch: recovering it");
-                let (mut producers, _) =
-                    rebuild_producers(self.shared, self.place, &self.segments, self.options.log_start, active.base_offset())?;
+                let (mut producers, _) = rebuild_producers(
+                    self.shared,
+                    self.place,
+                    &self.segments,
+                    self.options.log_start,
+                    active.base_offset(),
+                )?;
                 self.recover_segment(&active, Some(&mut producers))?;
                 active.last_batch(self.place)?
             }

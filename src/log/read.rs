@@ -98,7 +98,8 @@ impl Log {
                     read.segment_is_active = at == last;
                     if first.position < end {
                         let whole = usize::try_from(first.size).unwrap_or(usize::MAX);
-                        let most = if request.min_one_message { request.max_bytes.max(whole) } else { request.max_bytes };
+                        let most =
+                            if request.min_one_message { request.max_bytes.max(whole) } else { request.max_bytes };
                         let len = usize::try_from(end - first.position).unwrap_or(usize::MAX).min(most);
                         read.first_batch_incomplete = len < whole;
                         let (file, position) = (Arc::clone(segment.file()), first.position);

@@ -75,7 +75,14 @@ impl<'a> Heads<'a> {
         } else {
             let stamp = bytes.get(TIMESTAMP_V1..TIMESTAMP_V1 + 8).and_then(|b| b.first_chunk());
             let max_timestamp = if magic == 1 { stamp.map_or(-1, |b| i64::from_be_bytes(*b)) } else { -1 };
-            Head { position, size: size as u64, first_offset: offset, last_offset: offset, max_timestamp, leader_epoch: -1 }
+            Head {
+                position,
+                size: size as u64,
+                first_offset: offset,
+                last_offset: offset,
+                max_timestamp,
+                leader_epoch: -1,
+            }
         };
         if head.last_offset < head.first_offset {
             return Err(invalid(&"a batch ends before it starts"));
@@ -90,8 +97,8 @@ impl<'a> Heads<'a> {
     /// Up to a header's bytes at the position.
     fn bytes(&mut self) -> io::Result<&[u8]> {
         let want = usize::try_from(self.end - self.position).unwrap_or(BATCH_HEADER).min(BATCH_HEADER);
-        let inside = self.position >= self.buf_start
-            && self.position + want as u64 <= self.buf_start + self.buf_len as u64;
+        let inside =
+            self.position >= self.buf_start && self.position + want as u64 <= self.buf_start + self.buf_len as u64;
         if !inside {
             let len = usize::try_from(self.end - self.position).unwrap_or(CHUNK).min(CHUNK);
             self.file.read_exact_at(&mut self.buf[..len], self.position)?;

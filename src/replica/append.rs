@@ -47,9 +47,20 @@ impl From<ErrorCode> for Refusal {
 }
 
 impl From<AppendError> for Refusal {
+    /// Only with refused records does Kafka send a message (`ReplicaManager.hasCustomErrorMessage`).
     fn from(error: AppendError) -> Self {
-        let records = error.record_errors().iter().map(|e| (e.batch_index, e.message.clone())).collect();
-        Self { code: error.code(), message: error.message(), records }
+        let code = error.code();
+        match error {
+            AppendError::Invalid(invalid) if !invalid.refused().is_empty() => Self {
+                code,
+                message: Some(invalid.to_string()),
+                records: invalid.refused().iter().map(|r| (r.batch_index, r.message.clone())).collect(),
+            },
+            error => {
+                tracing::debug!(%error, "append refused");
+                code.into()
+            }
+        }
     }
 }
 

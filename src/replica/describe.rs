@@ -99,7 +99,7 @@ impl Replicas {
                 last_sequence: p.last_sequence,
                 last_timestamp: p.last_timestamp,
                 coordinator_epoch: p.coordinator_epoch,
-                open_since: p.txn_first_offset.unwrap_or(-1),
+                open_since: p.txn_first_offset,
             })
             .collect())
     }

@@ -60,6 +60,11 @@ impl Reader {
         self.frame.len() - self.at
     }
 
+    /// The bytes not read yet, which go on sharing the frame's memory.
+    pub fn rest(&self) -> Bytes {
+        self.frame.slice(self.at..)
+    }
+
     /// Passes over `len` bytes and returns where they start.
     #[inline(never)]
     fn advance(&mut self, len: usize) -> Result<usize, DecodeError> {

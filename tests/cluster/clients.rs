@@ -2,7 +2,9 @@
 //!
 //! The consumers name their partition: groups are another matter.
 
-use crate::harness::{Broker, Cluster, Kind, client, target};
+use std::time::Duration;
+
+use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target};
 
 /// As in `tests/cluster/python/common.py`.
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
@@ -118,13 +120,19 @@ fn java_tools_grow_and_delete_a_topic_and_change_its_configs() {
     );
     let configs = java(&broker, "kafka-configs.sh", &[&topic[..], &["--describe"]].concat(), "");
     assert!(configs.contains("max.message.bytes=12345"), "{configs}");
+    let large = raw::batch(&["x".repeat(15_000).as_str()]);
+    eventually("MESSAGE_TOO_LARGE", Duration::from_secs(20), || {
+        (raw::produce(&broker.address(), "topic", large.clone()).0 == 10).then_some(())
+    });
 
     java(&broker, "kafka-topics.sh", &["--delete", "--topic", "topic"], "");
-    crate::harness::eventually("an empty list of topics", std::time::Duration::from_secs(20), || {
+    eventually("an empty list of topics", Duration::from_secs(20), || {
         let list = client::kcat(&broker.address(), &["-L"], "").ok();
         list.contains(" 0 topics").then_some(())
     });
-    assert!(!broker.partition_dir("topic", 0).exists(), "the directory has been renamed");
+    eventually("the directory renamed", Duration::from_secs(20), || {
+        (!broker.partition_dir("topic", 0).exists()).then_some(())
+    });
 }
 
 #[test]

@@ -9,11 +9,13 @@
 
 mod harness;
 
+mod apis;
 mod bad_input;
 mod clients;
 mod durability;
 mod frames;
 mod handover;
+mod recorded_logs;
 mod start_up;
 mod znodes;
 mod zookeeper_loss;

@@ -92,35 +92,20 @@ async fn append(
 }
 
 /// One batch of format 2 (`ProduceRequest.validateRecords`). What the batch says is checked at the append.
-fn check_shape(records: &Bytes, version: i16) -> Result<(), Refusal> {
-    let invalid = |message: String| Refusal { message: Some(message), ..ErrorCode::InvalidRecord.into() };
+fn check_shape(records: &Bytes, version: i16) -> Result<(), ErrorCode> {
     let mut batches = Batches::new(records);
     let first = match batches.next() {
         Some(Ok(batch)) => batch,
-        Some(Err(error)) => return Err(Refusal { message: Some(error.to_string()), ..error.code().into() }),
-        None => {
-            return Err(invalid(format!(
-                "Produce requests with version {version} must have at least one record batch per partition"
-            )));
-        }
+        Some(Err(error)) => return Err(error.code()),
+        None => return Err(ErrorCode::InvalidRecord),
     };
-    if first.magic() != 2 {
-        return Err(invalid(format!(
-            "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
-        )));
-    }
-    if batches.next().is_some() {
-        return Err(invalid(format!(
-            "Produce requests with version {version} are only allowed to contain exactly one record batch per partition"
-        )));
+    if first.magic() != 2 || batches.next().is_some() {
+        return Err(ErrorCode::InvalidRecord);
     }
     match first.codec() {
-        Ok(Codec::Zstd) if version < FIRST_ZSTD_VERSION => Err(Refusal {
-            message: Some("Produce requests with version 6 or below are not allowed to use ZStandard compression".into()),
-            ..ErrorCode::UnsupportedCompressionType.into()
-        }),
+        Ok(Codec::Zstd) if version < FIRST_ZSTD_VERSION => Err(ErrorCode::UnsupportedCompressionType),
         Ok(_) => Ok(()),
-        Err(error) => Err(Refusal { message: Some(error.to_string()), ..error.code().into() }),
+        Err(error) => Err(error.code()),
     }
 }
 

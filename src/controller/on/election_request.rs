@@ -76,7 +76,7 @@ impl Core {
     pub(in crate::controller) async fn on_zk_preferred_election(&mut self) -> Outcome {
         let path = preferred_election::PATH;
         let (node, watch) = self.link.session.get_and_watch(path).await?;
-        self.link.watches.keep(path, watch, |_| Event::ZkPreferredElection);
+        self.link.watches.keep(path, watch, |_| Some(Event::ZkPreferredElection));
         let Some((data, _)) = node else { return Ok(()) };
         let asked = preferred_election::decode(&data).unwrap_or_else(|error| {
             tracing::error!("{path} not understood: {error}");

@@ -16,6 +16,7 @@ use crate::controller::handle::ApiError;
 use crate::controller::partition_state::{MAX_RACES, to_znode};
 use crate::controller::reads::to_node;
 use crate::controller::states::{PartitionState, ReplicaState};
+use crate::zk::session::WatchKind;
 use crate::zk::store::{self, partitions::SetOutcome};
 use crate::zk::znode::{reassign, topic};
 
@@ -77,7 +78,11 @@ impl Core {
     /// `/admin/reassign_partitions` was created. Returns the partitions whose moves were started.
     pub(in crate::controller) async fn on_zk_reassignment(&mut self) -> Outcome<Vec<TopicPartition>> {
         let (exists, watch) = store::admin::watch_reassignments(&self.link.session).await?;
-        self.link.watches.keep(reassign::PATH, watch, |_| Event::ZkReassignment);
+        self.link.watches.keep(reassign::PATH, watch, |fired| match fired.kind {
+            // This controller takes out of it what is done: to start the rest anew would raise leader epochs for nothing.
+            WatchKind::DataChanged => None,
+            _ => Some(Event::ZkReassignment),
+        });
         if !exists {
             return Ok(Vec::new());
         }

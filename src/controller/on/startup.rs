@@ -55,9 +55,9 @@ impl Core {
         });
         self.controller_id = current.map_or(NO_BROKER, |(node, _)| node.broker);
         self.link.watches.keep(PATH, watch, |fired| match fired.kind {
-            WatchKind::Created | WatchKind::DataChanged => Event::ControllerChange,
+            WatchKind::Created | WatchKind::DataChanged => Some(Event::ControllerChange),
             // A lost watch may have missed the deletion: electing looks first whether somebody leads.
-            _ => Event::Reelect,
+            _ => Some(Event::Reelect),
         });
         Ok(ours)
     }

@@ -6,7 +6,9 @@ use crate::base::ErrorCode;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ProducerError {
     /// A newer instance of the producer has written.
-    #[error("epoch of producer {producer_id} at offset {offset} is {epoch}, which is smaller than the last seen epoch {current}")]
+    #[error(
+        "epoch of producer {producer_id} at offset {offset} is {epoch}, which is smaller than the last seen epoch {current}"
+    )]
     InvalidEpoch {
         /// Whose.
         producer_id: i64,
@@ -18,7 +20,9 @@ pub enum ProducerError {
         current: i16,
     },
     /// The sequence leaves a gap or goes back.
-    #[error("out of order sequence number for producer {producer_id} at offset {offset}: {sequence} (incoming), {last} (current end)")]
+    #[error(
+        "out of order sequence number for producer {producer_id} at offset {offset}: {sequence} (incoming), {last} (current end)"
+    )]
     OutOfOrder {
         /// Whose.
         producer_id: i64,

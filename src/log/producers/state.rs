@@ -98,7 +98,7 @@ impl Batch {
     fn first_sequence(&self) -> i32 {
         let (last, delta) = (self.last_sequence, self.offset_delta);
         match last < delta {
-            _ if last < 0 => last, // a batch without sequences
+            _ if last < 0 => last,                 // a batch without sequences
             true => i32::MAX - (delta - last) + 1, // wrapped: 2^31-1 is followed by 0
             false => last - delta,
         }
@@ -221,7 +221,12 @@ impl Producers {
         }
         let (producer_id, offset) = (batch.producer_id, batch.first_offset);
         if batch.epoch < current.epoch {
-            return Err(ProducerError::InvalidEpoch { producer_id, offset, epoch: batch.epoch, current: current.epoch });
+            return Err(ProducerError::InvalidEpoch {
+                producer_id,
+                offset,
+                epoch: batch.epoch,
+                current: current.epoch,
+            });
         }
         if batch.control {
             return match batch.marker {
@@ -245,7 +250,8 @@ impl Producers {
             }
         }
         if origin == Origin::Client {
-            let out_of_order = |last| ProducerError::OutOfOrder { producer_id, offset, sequence: batch.first_sequence, last };
+            let out_of_order =
+                |last| ProducerError::OutOfOrder { producer_id, offset, sequence: batch.first_sequence, last };
             if batch.transactional && verification.is_some_and(|v| batch.first_sequence > v.lowest_sequence) {
                 return Err(out_of_order(current.last_sequence()));
             }

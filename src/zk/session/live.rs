@@ -158,14 +158,14 @@ async fn keep(shared: Arc<Shared>, mut client: zk::Client, address: Address, opt
             close(&shared, client).await;
             return;
         }
-        shared.state.send_replace(SessionState::Disconnected);
+        publish(&shared, SessionState::Disconnected);
         tracing::warn!(session = %shared.id, "no word from ZooKeeper for longer than the session timeout; resuming the session");
         let info = client.session().clone();
         let resumed = tokio::select! {
             biased;
             _ = closing.wait_for(|closing| *closing) => {
                 // Nobody can be told: the server ends the session when its timeout is over.
-                shared.state.send_replace(SessionState::Closed);
+                publish(&shared, SessionState::Closed);
                 return;
             }
             resumed = resume(info, &address, &options) => resumed,
@@ -175,11 +175,11 @@ async fn keep(shared: Arc<Shared>, mut client: zk::Client, address: Address, opt
                 tracing::info!(session = %shared.id, "ZooKeeper session resumed; its watches are gone");
                 client = resumed.clone();
                 shared.link.send_replace(Link::Live(LiveLink(Some(Arc::new(resumed)))));
-                shared.state.send_replace(SessionState::Connected);
+                publish(&shared, SessionState::Connected);
             }
             None => {
                 tracing::warn!(session = %shared.id, generation = shared.generation, "ZooKeeper session expired");
-                shared.state.send_replace(SessionState::Expired);
+                publish(&shared, SessionState::Expired);
                 return;
             }
         }

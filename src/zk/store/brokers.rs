@@ -2,6 +2,8 @@
 //!
 //! A registration is ours only when the current session owns it. The broker epoch is the node's czxid.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::StoreError;
@@ -78,6 +80,31 @@ pub async fn register(session: &Session, node: &BrokerNode, previous: &[SessionI
         delete_if_owned(session, &path, owner).await?;
     }
     Err(StoreError::Contended(path).into())
+}
+
+/// [`register`], but a node of another session is waited for, at most `patience`: it may be of an earlier life of this broker, which goes
+/// with its session. (Kafka fails at once; a supervisor then restarts it until the session is over.)
+///
+/// # Errors
+/// [`RegisterError::InUse`] when the node is still there after `patience`.
+pub async fn register_or_wait(
+    session: &Session,
+    node: &BrokerNode,
+    previous: &[SessionId],
+    patience: Duration,
+) -> Result<i64, RegisterError> {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        let in_use = match register(session, node, previous).await {
+            Err(in_use @ RegisterError::InUse { .. }) => in_use,
+            done => return done,
+        };
+        tracing::warn!("{in_use}; waiting for the end of that session, at most {} ms", patience.as_millis());
+        let (stat, gone) = session.exists_and_watch(&path(node.id)).await.map_err(StoreError::from)?;
+        if stat.is_some() && tokio::time::timeout_at(deadline, gone).await.is_err() {
+            return Err(in_use);
+        }
+    }
 }
 
 /// After a kill: takes away the nodes that the process before this one left under its session, so that nobody has to wait for the

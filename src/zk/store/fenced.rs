@@ -4,6 +4,8 @@
 //! as long as all succeed; where one fails, the multi did nothing, that one operation has its answer, and the rest is sent again in
 //! smaller batches. Order is kept, so a child may follow its parent.
 
+use std::collections::BTreeSet;
+
 use super::StoreError;
 use super::controller::Term;
 use crate::zk::session::{Op, OpResult, Session, ZkError, ZkErrorKind};
@@ -20,8 +22,12 @@ const SCALE: usize = 4;
 /// reply is resolved. When this returns an error, any part of the operations may have been done.
 ///
 /// # Errors
-/// [`StoreError::ControllerMoved`] when the term is over, or the end of the session.
+/// [`StoreError::ControllerMoved`] when the term is over, or of another session; or the end of the session.
 pub async fn write(session: &Session, term: &Term, ops: Vec<Op>) -> Result<Vec<Result<OpResult, ZkError>>, StoreError> {
+    // The epoch alone does not tell that `/controller` went with an older session, as long as nobody else was elected.
+    if term.session != session.id() {
+        return Err(StoreError::ControllerMoved);
+    }
     let check = Op::check(controller_epoch::PATH, term.epoch_version);
     let mut results = Vec::with_capacity(ops.len());
     let mut most = MAX_BATCH_OPS;
@@ -72,12 +78,14 @@ pub async fn write_one(session: &Session, term: &Term, op: Op) -> Result<OpResul
     }
 }
 
-/// How many operations of `left` go into one multi: at least one.
+/// How many operations of `left` go into one multi: at least one, and each node once, so that after a lost reply a node's contents tell
+/// whether its operation was done.
 fn batch_len(left: &[Op], most: usize) -> usize {
     let mut bytes = 0;
+    let mut paths = BTreeSet::new();
     let fits = left.iter().take(most.max(1)).take_while(|op| {
         bytes += op.wire_bytes();
-        bytes <= MAX_BATCH_BYTES
+        bytes <= MAX_BATCH_BYTES && paths.insert(op.path())
     });
     fits.count().max(1)
 }

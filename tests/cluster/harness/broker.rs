@@ -71,6 +71,7 @@ impl Cluster {
             logs: self.dir.join(format!("logs{id}")),
             extra: Vec::new(),
             wrapper: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 }
@@ -102,6 +103,7 @@ pub struct Plan {
     pub logs: PathBuf,
     extra: Vec<(String, String)>,
     wrapper: Vec<String>,
+    overrides: Vec<String>,
 }
 
 impl Plan {
@@ -109,6 +111,12 @@ impl Plan {
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.extra.retain(|(k, _)| k != key);
         self.extra.push((key.into(), value.to_string()));
+        self
+    }
+
+    /// Sets a property on the command line, over what the file says.
+    pub fn with_override(mut self, property: &str) -> Self {
+        self.overrides.push(property.into());
         self
     }
 
@@ -156,6 +164,9 @@ impl Plan {
         let mut words = self.wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);
         let mut command = Command::new(words.next().expect("at least the program"));
         command.args(words).arg("broker").arg(&file);
+        for property in &self.overrides {
+            command.args(["--override", property]);
+        }
         if self.kind == Kind::Apache {
             // The cleaner's 128 MB would not fit the small heap.
             command.args(["--override", "log.cleaner.dedupe.buffer.size=2097152"]);
@@ -260,6 +271,11 @@ impl Broker {
     pub fn kill(mut self) -> Plan {
         self.process.kill();
         self.plan.clone()
+    }
+
+    /// Stops it in its tracks (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// It runs and has not panicked.

@@ -220,6 +220,8 @@ pub mod at {
     pub const BASE_TIME: usize = 27;
     /// Largest timestamp.
     pub const MAX_TIME: usize = 35;
+    /// Producer id; epoch and base sequence follow.
+    pub const PRODUCER: usize = 43;
     /// Number of records.
     pub const COUNT: usize = 57;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use zookeeper_client::Client;
+use zookeeper_client::{Acls, Client, CreateMode};
 
 use super::repository;
 
@@ -61,6 +61,18 @@ pub fn get(connect: &str, path: &str) -> Option<String> {
 /// The names of a znode's children; none when it does not exist.
 pub fn children(connect: &str, path: &str) -> Vec<String> {
     with_client(connect, async |client| client.list_children(path).await.unwrap_or_default())
+}
+
+/// Makes a znode, with its parents and the chroot where they are missing.
+pub fn put(connect: &str, path: &str, data: &str) {
+    let (address, chroot) = connect.split_once('/').expect("a chroot");
+    let path = format!("/{chroot}{path}");
+    with_client(address, async |client| {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let parent = path.rsplit_once('/').map_or("/", |(parent, _)| parent);
+        client.mkdir(parent, &options).await.unwrap_or_else(|e| panic!("{parent}: {e}"));
+        client.create(&path, data.as_bytes(), &options).await.unwrap_or_else(|e| panic!("{path}: {e}"));
+    });
 }
 
 /// A recorded tree.

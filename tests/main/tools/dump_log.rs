@@ -118,8 +118,10 @@ fn group_and_offset_records_are_decoded() {
     );
 }
 
+type KeyValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// A segment of one batch with these records.
-fn segment(dir: &Path, records: &[(Option<&[u8]>, Option<&[u8]>)]) -> PathBuf {
+fn segment(dir: &Path, records: &[KeyValue<'_>]) -> PathBuf {
     let mut batch = ottla::record::BatchBuilder::new(0);
     for (key, value) in records {
         batch.append(0, *key, *value, &[]);

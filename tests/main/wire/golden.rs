@@ -40,7 +40,7 @@ fn recorded_frames_are_read_and_written_again_byte_for_byte() {
                 written.uvarint(0);
             }
         }
-        let body = bytes.slice(bytes.len() - reader.remaining()..);
+        let body = reader.rest();
         let probe = PROBES.iter().find(|p| p.api == api && p.is_request == is_request).unwrap();
         let rewritten = (probe.rewrite)(body, version).unwrap_or_else(|e| panic!("line {line} {}: {e}", probe.name));
         let mut whole = BytesMut::from(&written.finish().unwrap().bytes[..]);

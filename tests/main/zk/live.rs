@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla::base::Env;
-use ottla::zk::session::{CreateMode, SessionState, WatchKind, Zk, ZkErrorKind, ZkOptions};
+use ottla::zk::session::sim::SimZk;
+use ottla::zk::session::{
+    CreateMode, Op, OpResult, SessionState, Stat, WatchKind, Zk, ZkError, ZkErrorKind, ZkOptions,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -212,5 +215,66 @@ async fn closing_while_no_server_answers_ends_soon() {
     assert!(s.state().is_terminal());
     assert!(within(waiting).await.unwrap().unwrap_err().session_over());
     straight.session().delete_recursive(&place).await.unwrap();
+    straight.close().await;
+}
+
+/// A result without what differs from server to server: transaction ids and times.
+fn comparable(result: Result<Vec<OpResult>, ZkError>) -> Result<Vec<OpResult>, (ZkErrorKind, Option<usize>, String)> {
+    let plain = |result| match result {
+        OpResult::Set { stat } => OpResult::Set { stat: plain_stat(stat) },
+        other => other,
+    };
+    match result {
+        Ok(results) => Ok(results.into_iter().map(plain).collect()),
+        Err(error) => Err((error.kind, error.op, error.path)),
+    }
+}
+
+fn plain_stat(stat: Stat) -> Stat {
+    let ephemeral_owner = i64::from(stat.ephemeral_owner != 0);
+    Stat { czxid: 0, mzxid: 0, ctime_ms: 0, mtime_ms: 0, ephemeral_owner, ..stat }
+}
+
+fn random_op(rng: &mut fastrand::Rng, place: &str) -> Op {
+    const NAMES: [&str; 7] = ["a", "b", "a/x", "b/x", "b/x/y", "none/x", "s_"];
+    let path = format!("{place}/{}", NAMES[rng.usize(..NAMES.len())]);
+    let version = rng.bool().then(|| rng.i32(0..3));
+    match rng.usize(..6) {
+        0 => Op::create(path, "1"),
+        1 => Op::create_ephemeral(path, "2"),
+        2 => Op::Create { path, data: "3".into(), mode: CreateMode::PersistentSequential },
+        3 => Op::set(path, "4", version),
+        4 => Op::delete(path, version),
+        _ => Op::check(path, rng.i32(0..3)),
+    }
+}
+
+/// The simulated server against a real one: the same operations must have the same results and leave the same tree.
+#[tokio::test]
+async fn the_simulated_server_answers_like_a_real_one() {
+    let Some((_line, zk, straight, place)) = over_a_line("twin").await else { return };
+    let simulated = SimZk::new();
+    let twin = simulated.connect().await;
+    twin.session().make_path(&place).await.unwrap();
+    let (real, sim) = (straight.session(), twin.session());
+    for seed in 0..40 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for _ in 0..25 {
+            let count = rng.usize(1..5);
+            let ops: Vec<Op> = (0..count).map(|_| random_op(&mut rng, &place)).collect();
+            let (was, is) = (real.multi(&ops).await, sim.multi(&ops).await);
+            assert_eq!(comparable(was), comparable(is), "seed {seed}: {ops:?}");
+        }
+        let mut nodes = vec![place.clone()];
+        while let Some(node) = nodes.pop() {
+            let (was, is) = (real.get(&node).await.unwrap().unwrap(), sim.get(&node).await.unwrap().unwrap());
+            assert_eq!((was.0, plain_stat(was.1)), (is.0, plain_stat(is.1)), "seed {seed}: {node}");
+            let (was, is) = (real.children(&node).await.unwrap(), sim.children(&node).await.unwrap());
+            assert_eq!(was, is, "seed {seed}: {node}");
+            nodes.extend(was.unwrap().into_iter().map(|name| format!("{node}/{name}")));
+        }
+    }
+    zk.close().await;
+    real.delete_recursive(&place).await.unwrap();
     straight.close().await;
 }

@@ -1,6 +1,9 @@
 //! The store on the simulated arm: registration, election, fenced batches, lost replies, topics, configurations, notifications.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
 
 use ottla::base::{TopicId, TopicPartition};
 use ottla::zk::session::sim::SimZk;
@@ -157,6 +160,25 @@ async fn an_id_of_another_session_is_in_use_and_one_of_an_own_earlier_session_is
     assert_eq!(server.dump()["/brokers/ids/3"].1.owner(), Some(s.id()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_id_in_use_is_waited_for_as_long_as_patience_lasts() {
+    let (server, zk, old) = cluster().await;
+    brokers::register(&old, &broker(3), &[]).await.unwrap();
+    let next = server.connect().await;
+    let (s, node) = (next.session(), broker(3));
+    let patience = Duration::from_secs(20);
+    let start = tokio::time::Instant::now();
+    let error = brokers::register_or_wait(&s, &node, &[], patience).await.unwrap_err();
+    assert_eq!(error, RegisterError::InUse { id: 3, owner: old.id() });
+    assert_eq!(start.elapsed(), patience);
+    let (registered, ()) = tokio::join!(brokers::register_or_wait(&s, &node, &[], patience), async {
+        tokio::time::sleep(patience / 2).await;
+        zk.close().await;
+    });
+    registered.unwrap();
+    assert_eq!(server.dump()["/brokers/ids/3"].1.owner(), Some(s.id()));
+}
+
 #[tokio::test]
 async fn after_a_kill_the_next_process_takes_only_the_nodes_of_the_dead_one() {
     let (server, _zk, old) = cluster().await;
@@ -240,6 +262,18 @@ async fn a_controller_that_lost_its_office_writes_nothing_more() {
     assert_eq!(partitions::set(&old, &term, &[(TopicPartition::new("t", 0), state(1), 0)]).await.unwrap_err(), moved);
     assert_eq!(topics::unmark(&old, &term, &["t".into()]).await.unwrap_err(), moved);
     assert!(server.text("/controller").unwrap().contains("\"brokerid\":2"));
+}
+
+#[tokio::test]
+async fn a_term_ends_with_its_session_even_when_nobody_else_was_elected() {
+    let (server, zk, old) = cluster().await;
+    let term = elected(&old, 1).await;
+    server.expire(old.id());
+    let new = zk.reopen().await.unwrap();
+    assert_eq!(controller::epoch(&new).await.unwrap(), Some((term.epoch, term.epoch_version)));
+    assert_eq!(topics::set(&new, &term, "t", &topic(&[1])).await.unwrap_err(), StoreError::ControllerMoved);
+    assert!(topics::set(&old, &term, "t", &topic(&[1])).await.unwrap_err().session_over());
+    assert_eq!(elected(&new, 1).await.epoch, term.epoch + 1);
 }
 
 #[tokio::test]
@@ -566,4 +600,82 @@ async fn acls_are_written_only_on_what_was_read() {
     assert_eq!(acls::read_all(&s).await.unwrap(), [(resource.clone(), vec![entry("User:b")], 1)]);
     assert_eq!(acls::write(&s, &resource, &[], Some(1)).await.unwrap(), Some(-1));
     assert_eq!(acls::read(&s, &resource).await.unwrap(), None);
+}
+
+/// The slow and obvious version of a fenced batch: every operation in a multi of its own.
+async fn one_by_one(session: &Session, term: &Term, ops: &[Op]) -> Vec<Result<OpResult, ZkErrorKind>> {
+    let check = Op::check("/controller_epoch", term.epoch_version);
+    let mut results = Vec::new();
+    for op in ops {
+        let done = session.multi(&[check.clone(), op.clone()]).await;
+        results.push(done.map(|mut done| done.remove(1)).map_err(|error| error.kind));
+    }
+    results
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let path = prop::sample::select(vec!["/p/a", "/p/b", "/p/c", "/p/a/x", "/p/b/x", "/p/none/x"]);
+    let data = prop::sample::select(vec!["1", "2"]);
+    let version = prop::option::of(0..3_i32);
+    (0..3_u8, path, data, version).prop_map(|(kind, path, data, version)| match kind {
+        0 => Op::create(path, data),
+        1 => Op::set(path, data, version),
+        _ => Op::delete(path, version),
+    })
+}
+
+/// A server with some nodes below `/p`, and a controller.
+async fn with_nodes() -> (SimZk, Zk, Session, Term) {
+    let (server, zk, s) = cluster().await;
+    let term = elected(&s, 1).await;
+    for (path, data) in [("/p", ""), ("/p/a", "1"), ("/p/b", "2"), ("/p/b/x", "1")] {
+        s.create_recursive(path, data).await.unwrap();
+    }
+    (server, zk, s, term)
+}
+
+fn versionless(result: &OpResult) -> OpResult {
+    match result {
+        OpResult::Set { stat } => {
+            OpResult::Set { stat: ottla::zk::session::Stat { version: stat.version, ..Default::default() } }
+        }
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn batches_do_what_operations_one_by_one_would_do(ops in prop::collection::vec(any_op(), 1..40), losses in 0..4_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        // An unconditional set that is sent twice raises the version twice; whoever compares versions must set conditionally.
+        let conditional = |op: Op| match op {
+            Op::Set { path, data, version: None } if losses > 0 => Op::set(path, data, Some(0)),
+            op => op,
+        };
+        let ops: Vec<Op> = ops.into_iter().map(conditional).collect();
+        runtime.block_on(async {
+            let (server, _zk, s, term) = with_nodes().await;
+            let (slow_server, _slow_zk, slow, slow_term) = with_nodes().await;
+            server.lose_replies(s.id(), losses);
+            let batched = fenced::write(&s, &term, ops.clone()).await.unwrap();
+            let single = one_by_one(&slow, &slow_term, &ops).await;
+            assert_eq!(batched.len(), single.len());
+            for ((op, batched), single) in ops.iter().zip(&batched).zip(&single) {
+                match (batched, single) {
+                    (Ok(batched), Ok(single)) if losses == 0 => assert_eq!(versionless(batched), versionless(single)),
+                    (Ok(_), Ok(_)) => {}
+                    (Err(batched), Err(single)) => assert_eq!(&batched.kind, single),
+                    // Without its reply, "already so" can't be told from "done by the lost attempt"; both leave the same contents.
+                    (Ok(_), Err(_)) if losses > 0 => {}
+                    _ => panic!("{op:?}: batched {batched:?}, one by one {single:?}"),
+                }
+            }
+            let contents = |server: &SimZk| -> BTreeMap<String, String> {
+                server.dump().into_iter().map(|(path, (data, _))| (path, data)).collect()
+            };
+            assert_eq!(contents(&server), contents(&slow_server));
+        });
+    }
 }
