@@ -22,6 +22,9 @@ use crate::zk::znode::config::ConfigMap as NodeMap;
 /// client would send it again for ever.
 pub(super) const MAX_NODE_BYTES: usize = 1_000_000;
 
+/// Keys in one node: more than all tables have together, with room for what custom code may read.
+const MAX_KEYS: usize = 4096;
+
 /// How long an operation waits for a new session when the old one is over: less than a client's `request.timeout.ms`.
 const SESSION_WAIT: Duration = Duration::from_secs(10);
 
@@ -76,18 +79,19 @@ impl std::fmt::Debug for Admin {
 
 /// The map as a node holds it, when it fits into one.
 pub(super) fn node_map(map: &ConfigMap) -> Result<NodeMap, AdminError> {
+    let too_large = |bytes: usize| {
+        AdminError::InvalidRequest(format!(
+            "The configuration has {bytes} bytes; ZooKeeper takes at most {MAX_NODE_BYTES}."
+        ))
+    };
+    if map.len() > MAX_KEYS {
+        return Err(AdminError::InvalidRequest(format!("The configuration has more than {MAX_KEYS} keys.")));
+    }
     let bytes: usize = map.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MAX_NODE_BYTES {
-        return Err(AdminError::InvalidRequest(format!(
-            "The configuration has {bytes} bytes; ZooKeeper takes at most {MAX_NODE_BYTES}."
-        )));
+        return Err(too_large(bytes));
     }
     let map: NodeMap = map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let bytes = map.encode().len(); // escapes count too
-    if bytes > MAX_NODE_BYTES {
-        return Err(AdminError::InvalidRequest(format!(
-            "The configuration has {bytes} bytes; ZooKeeper takes at most {MAX_NODE_BYTES}."
-        )));
-    }
-    Ok(map)
+    if bytes > MAX_NODE_BYTES { Err(too_large(bytes)) } else { Ok(map) }
 }

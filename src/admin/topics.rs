@@ -126,7 +126,7 @@ impl Admin {
             return codes;
         }
         let (admin, writer) = (self.clone(), self.writer().await);
-        let work = self.env.tasks.spawn(Lane::Control, "auto-create topics", async move {
+        let work = self.env.tasks.spawn(Lane::Data, "auto-create topics", async move {
             let mut made = Vec::with_capacity(claimed.len());
             for claim in claimed {
                 let new = admin.automatic(&claim.topic);

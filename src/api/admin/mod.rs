@@ -55,7 +55,8 @@ pub(in crate::api) async fn to_its_end<T: Send + 'static>(
         drop(writer);
         done
     };
-    match env.tasks.spawn(Lane::Control, name, work).await {
+    // Not on control: however long the request is, the controller's one thread stays free.
+    match env.tasks.spawn(Lane::Data, name, work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
