@@ -75,7 +75,7 @@ impl Core {
     /// Topics by name, each watched; those that have gone are left out.
     pub(super) async fn read_topics(&mut self, names: &[Arc<str>]) -> Outcome<Vec<(Arc<str>, TopicNode)>> {
         let session = self.link.session.clone();
-        let reads = names.to_vec().into_iter().map(move |name| {
+        let reads = names.iter().cloned().map(move |name| {
             let session = session.clone();
             async move {
                 let read = session.get_and_watch(&topic::path(&name)).await?;

@@ -139,7 +139,7 @@ impl Core {
                 tracing::error!(broker, error, "broker refused UpdateMetadata");
                 Ok(())
             }
-            Event::LogDirEvent => self.on_log_dir_event().await,
+            Event::LogDirFailure => self.on_log_dir_event().await,
         }
     }
 

@@ -41,7 +41,6 @@ pub(crate) enum Received {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) header: RequestHeader,
-    pub(crate) frame: Bytes,
     pub(crate) request: Received,
 }
 
@@ -255,9 +254,9 @@ async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, 
             return;
         }
         let frame = Bytes::from(frame);
-        let (header, reader) = decode_request_header(frame.clone()).expect("header");
+        let (header, reader) = decode_request_header(frame).expect("header");
         let (request, answer) = respond(&header, reader, &answers);
-        if arrive.send(Arrived { header, frame, request }).is_err() {
+        if arrive.send(Arrived { header, request }).is_err() {
             return;
         }
         if stream.write_all(&answer).await.is_err() {
