@@ -30,7 +30,8 @@ impl Core {
         Ok(children.unwrap_or_default())
     }
 
-    /// The registered brokers, their list watched.
+    /// The registered brokers, their list watched. One whose node is not understood stays as it is known: it is registered, and to
+    /// take it for dead would move its partitions.
     pub(super) async fn read_brokers(&mut self) -> Outcome<BTreeMap<BrokerId, Broker>> {
         let names = self.list_and_watch(broker_ids::PATH, || Event::BrokerChange).await?;
         let ids: Vec<BrokerId> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -41,7 +42,10 @@ impl Core {
             let Some((data, stat)) = node else { continue };
             match BrokerNode::decode(id, &data) {
                 Ok(node) => drop(brokers.insert(id, broker(node, stat.czxid))),
-                Err(error) => tracing::error!(broker = id, "broker's registration not understood: {error}"),
+                Err(error) => {
+                    tracing::error!(broker = id, "broker's registration not understood: {error}");
+                    brokers.extend(self.ctx.brokers.get(&id).cloned().map(|known| (id, known)));
+                }
             }
         }
         Ok(brokers)

@@ -161,7 +161,8 @@ impl Core {
                 }
             }
             ControllerError::Store(error) if error.session_over() => {
-                tracing::info!("controller event ended with the session: {error}");
+                // Every lost watch fires once more: not worth a line each.
+                tracing::debug!("controller event ended with the session: {error}");
             }
             ControllerError::Store(error) => tracing::error!("controller event failed: {error}"),
         }

@@ -122,6 +122,15 @@ impl World {
         id
     }
 
+    /// A topic of one partition on broker 0, there before any controller.
+    pub(crate) fn create_topic_unchecked(&self, name: &str) {
+        let node = TopicNode {
+            topic_id: Some(TopicId::from_bytes([5; 16])),
+            partitions: BTreeMap::from([(0, PartitionAssignment::stable(vec![0]))]),
+        };
+        self.zk.put(&ottla::zk::znode::topic::path(name), node.encode());
+    }
+
     /// The JSON of a partition's state and the version of its node.
     pub(crate) fn state(&self, name: &TopicPartition) -> (String, i32) {
         let path = ottla::zk::znode::partition_state::path(name);
