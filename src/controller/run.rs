@@ -200,6 +200,9 @@ fn publish(core: &Core, status: &ArcSwap<ControllerStatus>, count: bool) {
         event_queue: 0,
         ..ControllerStatus::clone(&before)
     };
+    if *before.deleting != ctx.deletion.queued {
+        now.deleting = Arc::new(ctx.deletion.queued.clone());
+    }
     if count {
         now.partitions = ctx.topics.values().map(|topic| topic.partitions.len()).sum();
         now.offline_partitions = ctx.offline_partition_count();

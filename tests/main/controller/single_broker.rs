@@ -136,6 +136,7 @@ async fn a_deletion_that_a_broker_refuses_waits_for_its_return() {
     settle().await;
     assert!(world.exists("/brokers/topics/t"));
     assert_eq!(controller.status().topics_ineligible, 1);
+    assert!(controller.is_being_deleted("t") && !controller.is_being_deleted("u"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -162,6 +162,11 @@ impl Node {
         }
     }
 
+    /// The next request, if one has arrived.
+    pub(crate) fn try_next(&mut self) -> Option<Arrived> {
+        self.arrived.try_recv().ok()
+    }
+
     /// The next request in words.
     pub(crate) async fn told(&mut self) -> String {
         words(&self.next().await.request)
