@@ -14,7 +14,7 @@ use super::world::{Node, Received, World, registration, settle, tp};
 const BROKERS: BrokerId = 4;
 const TOPICS: usize = 4;
 const PARTITIONS: i32 = 2;
-const STEPS: usize = 80;
+const STEPS: usize = 120;
 
 /// A broker and its controller; `up` while it is registered.
 struct Peer {
@@ -96,29 +96,29 @@ async fn run(seed: u64) {
         random.shuffle(&mut replicas);
         replicas.truncate(random.usize(1..=3));
         let active = peers.iter().find(|p| p.controller.is_active()).map(|p| p.controller.clone());
-        match random.u32(..14) {
+        match random.u32(..24) {
             0..=2 if !world.exists(&format!("/brokers/topics/{}", name.topic)) => {
                 let lists: Vec<&[BrokerId]> = (0..PARTITIONS).map(|_| replicas.as_slice()).collect();
                 if store::topics::can_create(&tool).await.expect("read") {
                     world.create_topic(&tool, &name.topic, &lists).await;
                 }
             }
-            3 => drop(store::topics::mark_for_deletion(&tool, &name.topic).await.expect("marked")),
+            3 if random.bool() => drop(store::topics::mark_for_deletion(&tool, &name.topic).await.expect("marked")),
             4 | 5 if peers[whom].up => {
                 world.zk.expire(peers[whom].node.session().id());
                 peers[whom].controller.expire().await;
                 peers[whom].up = false;
             }
-            6 | 7 if !peers[whom].up => come_back(&mut peers[whom]).await,
-            8 => world.zk.resume(peers[whom].node.session().id()),
-            9 => world.zk.lose_replies(peers[whom].node.session().id(), random.usize(1..4)),
-            10 | 11 => {
+            6..=8 if !peers[whom].up => come_back(&mut peers[whom]).await,
+            9 => world.zk.resume(peers[whom].node.session().id()),
+            10 => world.zk.lose_replies(peers[whom].node.session().id(), random.usize(1..4)),
+            11..=18 => {
                 // The leader proposes an ISR of live replicas.
                 let Some((leader, leader_epoch, _, version, _)) = states(&world).remove(&name) else { continue };
                 let Some(controller) = active.filter(|_| leader >= 0 && peers[leader as usize].up) else { continue };
                 let topic = store::topics::get(&tool, &name.topic).await.expect("read").expect("there").0;
                 let mut isr = topic.partitions[&name.partition].replicas.clone();
-                isr.retain(|id| *id == leader || random.u8(..3) > 0);
+                isr.retain(|id| *id == leader || random.u8(..6) > 0);
                 let proposal = AlterPartition {
                     topic: TopicRef::Id(topic.topic_id.expect("id")),
                     partition: name.partition,
@@ -130,12 +130,12 @@ async fn run(seed: u64) {
                 let epoch = peers[leader as usize].node.epoch;
                 drop(controller.alter_partition(leader, epoch, 3, vec![proposal]).await);
             }
-            12 => {
+            19 | 20 => {
                 let Some(controller) = active else { continue };
                 let target = Some(replicas).filter(|_| random.bool());
                 drop(controller.alter_reassignments(BTreeMap::from([(name, target)])).await);
             }
-            13 => {
+            21 | 22 => {
                 let Some(controller) = active else { continue };
                 if random.bool() {
                     drop(controller.elect_leaders(None, ElectionKind::Preferred).await);
