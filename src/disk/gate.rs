@@ -1,0 +1,145 @@
+//! The gate between the lanes and a disk: short calls run where they are, calls to a stalled disk go to the blocking pool.
+//!
+//! One [`Gate`] a log directory, one [`GateLimit`] a broker. At most `cores` calls run inline at a time over cores + 1 workers, so one
+//! worker is always free of the disk; past that, or when the directory has a call older than [`STALL`], the call goes to the pool.
+//! A call that was started runs to its end, whether or not anyone still waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::base::env::{Clock, Tasks};
+
+/// A call that takes longer than this shows a stalled disk: a page-cache write takes microseconds, a slow fsync of a disk tens of ms.
+pub const STALL: Duration = Duration::from_millis(50);
+
+/// How many calls may run inline at a time, over all directories. Clones share the count.
+#[derive(Clone, Debug)]
+pub struct GateLimit(Arc<Limit>);
+
+#[derive(Debug)]
+struct Limit {
+    inline: AtomicUsize,
+    most: usize,
+}
+
+impl GateLimit {
+    /// At most `cores` (at least one) inline calls.
+    pub fn new(cores: usize) -> Self {
+        Self(Arc::new(Limit { inline: AtomicUsize::new(0), most: cores.max(1) }))
+    }
+
+    fn take(&self) -> Option<Permit<'_>> {
+        let took =
+            self.0.inline.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| (n < self.0.most).then_some(n + 1));
+        took.is_ok().then_some(Permit(&self.0.inline))
+    }
+}
+
+struct Permit<'a>(&'a AtomicUsize);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The gate of one directory. Clones are the same gate.
+#[derive(Clone, Debug)]
+pub enum Gate {
+    /// To a device that may stall.
+    Real(Arc<RealGate>),
+    /// To memory: everything runs inline, so a simulated run repeats.
+    #[cfg(feature = "sim")]
+    Sim,
+}
+
+/// Calls under way to one directory.
+#[derive(Debug)]
+pub struct RealGate {
+    tasks: Tasks,
+    clock: Clock,
+    limit: GateLimit,
+    under_way: Mutex<Vec<(u64, Instant)>>,
+}
+
+impl Gate {
+    /// The gate of one directory.
+    pub fn new(tasks: &Tasks, clock: &Clock, limit: GateLimit) -> Self {
+        Gate::Real(Arc::new(RealGate {
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            limit,
+            under_way: Mutex::new(Vec::new()),
+        }))
+    }
+
+    /// Runs a blocking call, inline or in the pool, and returns what it returned. The call always runs to its end.
+    pub async fn run<T, F>(&self, call: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            Gate::Real(gate) => {
+                if !gate.stalled()
+                    && let Some(_permit) = gate.limit.take()
+                {
+                    let _entered = gate.enter();
+                    return call();
+                }
+                let here = Arc::clone(gate);
+                gate.tasks
+                    .blocking(move || {
+                        let _entered = here.enter();
+                        call()
+                    })
+                    .await
+            }
+            #[cfg(feature = "sim")]
+            Gate::Sim => call(),
+        }
+    }
+
+    /// Runs a call that is known to be long (fsync of much, recovery, cold reads) in the pool.
+    pub async fn run_long<T, F>(&self, call: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            Gate::Real(gate) => gate.tasks.blocking(call).await,
+            #[cfg(feature = "sim")]
+            Gate::Sim => call(),
+        }
+    }
+}
+
+impl RealGate {
+    /// True while the directory has a call older than [`STALL`].
+    fn stalled(&self) -> bool {
+        let now = self.clock.now();
+        self.under_way.lock().first().is_some_and(|(_, since)| now.duration_since(*since) > STALL)
+    }
+
+    fn enter(&self) -> Entered<'_> {
+        let mut under_way = self.under_way.lock();
+        let id = under_way.last().map_or(0, |(id, _)| id + 1);
+        under_way.push((id, self.clock.now())); // oldest first: they enter in order of time
+        Entered { gate: self, id }
+    }
+}
+
+struct Entered<'a> {
+    gate: &'a RealGate,
+    id: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.gate.under_way.lock().retain(|(id, _)| *id != self.id);
+    }
+}
