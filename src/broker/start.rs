@@ -323,11 +323,17 @@ fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
     raise_file_limit();
     ServerOptions {
         max_request_bytes,
-        max_idle: ms(config.connections_max_idle_ms),
+        max_idle: match config.connections_max_idle_ms {
+            idle if idle < 0 => NEVER_IDLE, // negative switches it off (Kafka's Selector)
+            idle => ms(idle).min(NEVER_IDLE),
+        },
         budget: RequestBudget::new(budget),
         limits: ConnectionLimits::new(bounds, env.rng.seed()),
     }
 }
+
+/// Longer than any broker runs, and no deadline computed from it overflows.
+const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
 const WANTED_FILES: u64 = 100_000;
