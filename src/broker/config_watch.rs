@@ -109,7 +109,7 @@ impl ConfigWatch {
                     None => tracing::warn!(name = change.name, "skipped a config change that can't be understood"),
                 }
             }
-            store::configs::purge_changes(session, self.env.clock.wall_ms()).await?;
+            store::configs::purge_changes(session, self.env.clock.wall_ms(), after).await?;
             let event = watch.await;
             // After a blip notifications may have been purged unseen.
             read_all = event.kind == crate::zk::session::WatchKind::SessionLost;
