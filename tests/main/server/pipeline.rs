@@ -16,15 +16,15 @@ async fn pipelined_produces_are_appended_at_once_and_acknowledged_in_order() {
     assert!(client.hears_nothing().await, "the other in-sync replica has none of them");
     assert_eq!(bed.partition("t").log.leo(), 5, "no produce waits for the one before");
     bed.other_has("t", 2);
-    for offset in 0..2 {
+    for (offset, sent) in sent.iter().enumerate().take(2) {
         let (id, answer) = client.produced().await;
-        assert_eq!((id, answer.error_code, answer.base_offset), (sent[offset], 0, offset as i64));
+        assert_eq!((id, answer.error_code, answer.base_offset), (*sent, 0, offset as i64));
     }
     assert!(client.hears_nothing().await);
     bed.other_has("t", 5);
-    for offset in 2..5 {
+    for (offset, sent) in sent.iter().enumerate().skip(2) {
         let (id, answer) = client.produced().await;
-        assert_eq!((id, answer.error_code, answer.base_offset), (sent[offset], 0, offset as i64));
+        assert_eq!((id, answer.error_code, answer.base_offset), (*sent, 0, offset as i64));
     }
 }
 
