@@ -373,6 +373,7 @@ impl Log {
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
         self.flush_blocking()?;
+        active.file().sync().map_err(fail)?;
         let (dir, disk) = (self.dir_path(), &self.shared().disk);
         for kind in [FileKind::Index, FileKind::TimeIndex] {
             disk.open(&file_path(&dir, active.base_offset(), kind)).and_then(|f| f.sync()).map_err(fail)?;

@@ -398,6 +398,8 @@ impl Opening<'_> {
             };
             tracing::warn!(partition = %self.partition, base, from = size, to = good, "cutting a segment: {reason}");
             segment.file().set_len(good)?;
+            // The recovery point may lie above: the next flush would not reach it, and its tail would cost later segments.
+            segment.file().sync()?;
             segment.grow(good);
         }
         segment.finish_indexes(place)?;

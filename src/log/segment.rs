@@ -390,6 +390,8 @@ impl Segment {
         *self.aborts.lock() = None;
         txn_index::truncate(place.disk, &place.path(self.base_offset, FileKind::TxnIndex), self.base_offset, offset)?;
         self.file.set_len(position)?;
+        // The recovery point may equal the new end: no later flush would make the cut durable, and it must not come undone.
+        self.file.sync()?;
         self.write_indexes(place)
     }
 

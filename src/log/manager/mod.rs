@@ -187,7 +187,7 @@ impl LogManager {
     /// directory and `partition.metadata` are on the device.
     ///
     /// # Errors
-    /// A dir is offline and the partition is not new (it may lie there); the preferred directory is not usable; another topic id on disk;
+    /// Its directory is offline; any is and the partition is not new (it may lie there); the preferred directory is not usable; another topic id on disk;
     /// storage.
     pub async fn get_or_create(
         self: &Arc<Self>,
@@ -199,7 +199,10 @@ impl LogManager {
     ) -> Result<Arc<Log>, LogError> {
         let _changing = self.changing.lock().await;
         let log = match self.get(partition) {
-            Some(log) => log,
+            Some(log) => {
+                log.home().check()?;
+                log
+            }
             None => {
                 if !is_new && let Some(failed) = self.homes.iter().find(|h| !h.is_online()) {
                     failed.check()?;

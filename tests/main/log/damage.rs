@@ -234,10 +234,6 @@ async fn survive(steps: Vec<Step>) {
                 log.delete_old_segments().await.expect("deleted");
             }
             Step::PowerLoss(keep, from_recovery_point) => {
-                // Retention and truncation of unsynced names may come undone; a flush makes the state certain first.
-                log.flush_blocking().expect("flushed");
-                bed.home.shared().disk.sync_dir(&bed.dir("t-0")).expect("synced");
-                flushed = log.leo();
                 let appended = append(&log, batch(1 + usize::from(keep % 3), usize::from(keep), now())).await;
                 model.extend(rows(&log, appended.first_offset).into_iter().map(|r| (r, appended.last_offset)));
                 let rp = if from_recovery_point { log.recovery_point() } else { 0 };
@@ -266,6 +262,7 @@ async fn survive(steps: Vec<Step>) {
                 flushed = log.leo();
             }
         }
+        flushed = flushed.min(log.leo()); // the end may go back to the last batch's where a cut left it between two
         let start = log.start_offset();
         let expected: Vec<Row> = model.iter().map(|(row, _)| row).filter(|r| r.0 >= start).cloned().collect();
         assert_eq!(rows(&log, start), expected, "step {i}");
