@@ -273,3 +273,31 @@ async fn survive(steps: Vec<Step>) {
 fn reopened(bed: &Bed, config: &LogConfig, clean: bool, recovery_point: i64, log_start: i64) -> Arc<Log> {
     bed.open("t-0", &OpenOptions { recovery_point, log_start, ..reopen(config.clone(), clean) })
 }
+
+#[tokio::test]
+async fn an_interrupted_cleaning_is_finished_or_undone() {
+    let disk = Disk::Sim(SimDisk::new());
+    let bed = Bed::on(disk.clone());
+    let (before, files) = sample(&bed).await;
+    let dir = bed.dir("t-0");
+    let name = |base: i64, suffix: &str| dir.join(format!("{base:020}{suffix}"));
+    let content = |path: &PathBuf| files.iter().find(|(p, _)| p == path).map(|(_, c)| c.clone()).expect("a file");
+    // Both segments were cleaned into one, complete: the swap takes their place.
+    let merged = [content(&name(0, ".log")), content(&name(8, ".log"))].concat();
+    disk.write(&name(0, ".log.swap"), &merged).expect("written");
+    disk.write(&name(0, ".index.swap"), b"").expect("written");
+    disk.write(&name(0, ".timeindex.swap"), b"").expect("written");
+    let log = bed.open("t-0", &reopen(tiny(), true));
+    assert_eq!((rows(&log, 0), log.segment_count()), (before.clone(), 1));
+    assert!(!disk.exists(&name(0, ".log.swap")) && !disk.exists(&name(8, ".log")));
+    // The output was not complete: it goes.
+    restore(&bed, &files);
+    disk.write(&name(0, ".log.cleaned"), &merged[..40]).expect("written");
+    disk.write(&name(0, ".index.swap"), b"").expect("written");
+    disk.write(&name(8, ".log.deleted"), b"old").expect("written");
+    let log = bed.open("t-0", &reopen(tiny(), true));
+    assert_eq!((rows(&log, 0), log.segment_count()), (before, 2));
+    for leftover in [name(0, ".log.cleaned"), name(0, ".index.swap"), name(8, ".log.deleted")] {
+        assert!(!disk.exists(&leftover), "{}", leftover.display());
+    }
+}
