@@ -1,1 +1,55 @@
-//! Wiring: start and stop order, the session sequencer, config watch.
+//! Wiring: what starts when, what stops when, and the tasks that belong to no layer.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`run`] | the process: signals, exit code |
+//! | [`start`] | the order of a start, step by step; what each failure tells the operator |
+//! | [`stop`] | the order of a stop |
+//! | [`session`] | the sequencer: ZooKeeper session lost, opened anew, registered again |
+//! | [`register`] | what this broker says of itself in ZooKeeper |
+//! | [`config_watch`] | topic and broker configs, live |
+//! | [`feature_watch`] | the version of `/feature` |
+//! | [`producer_ids`] | refills the stock of producer ids from the controller |
+//! | [`dir_notice`] | tells the controller of a failed log directory |
+
+mod config_watch;
+mod dir_notice;
+mod feature_watch;
+mod identity;
+mod producer_ids;
+mod register;
+pub mod run;
+mod session;
+mod start;
+mod stop;
+
+use std::sync::Arc;
+
+use crate::admin::Admin;
+use crate::api::Api;
+use crate::base::{BrokerId, Env};
+use crate::client::Target;
+use crate::cluster::Cluster;
+use crate::config::live::LiveConfig;
+use crate::controller::ControllerHandle;
+use crate::log::LogManager;
+use crate::replica::Replicas;
+use crate::server::Server;
+use crate::zk::session::Zk;
+
+/// A running broker: what a stop needs.
+pub struct Broker {
+    env: Env,
+    id: BrokerId,
+    config: Arc<LiveConfig>,
+    zk: Zk,
+    cluster: Arc<Cluster>,
+    logs: Arc<LogManager>,
+    replicas: Arc<Replicas>,
+    controller: ControllerHandle,
+    server: Server,
+    /// Where this broker reaches itself.
+    own_address: Target,
+    _api: Arc<Api>,
+    _admin: Arc<Admin>,
+}

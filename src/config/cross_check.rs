@@ -87,6 +87,10 @@ fn sizes(values: &Values, config: &BrokerConfig) -> Result<(), ConfigError> {
             || config.queued_max_request_bytes >= i64::from(config.socket_request_max_bytes),
         "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
     )?;
+    require(
+        config.max_connections_per_ip > 0 || !config.max_connections_per_ip_overrides.is_empty(),
+        "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
+    )?;
     let acks = config.offsets_commit_required_acks;
     require(
         acks >= -1 && acks <= config.offsets_topic_replication_factor,

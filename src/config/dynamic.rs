@@ -4,6 +4,7 @@
 //! before it is written. Beware: what ZooKeeper holds is taken leniently (a bad entry is left out, loudly); an alteration strictly.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::broker_config::BrokerConfig;
@@ -12,15 +13,24 @@ use super::not_built;
 use super::ops::AlterError;
 use super::table::{self, Mode, Type};
 use super::value::{self, ConfigError};
-use super::values::{ConfigMap, Values};
+use super::values::{ConfigMap, Redacted, Values};
 
 /// What ZooKeeper holds for brokers, raw.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct DynamicConfig {
     /// `/config/brokers/<this broker>`: stronger.
     pub per_broker: ConfigMap,
     /// `/config/brokers/<default>`.
     pub default: ConfigMap,
+}
+
+impl fmt::Debug for DynamicConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamicConfig")
+            .field("per_broker", &Redacted(&self.per_broker))
+            .field("default", &Redacted(&self.default))
+            .finish()
+    }
 }
 
 /// Which of the two is altered.

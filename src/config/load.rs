@@ -12,10 +12,10 @@ use super::not_built;
 use super::properties::Properties;
 use super::table::{self, Effect};
 use super::value::ConfigError;
-use super::values::{ConfigMap, Values};
+use super::values::{ConfigMap, Redacted, Values};
 
 /// Where a broker's configuration comes from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The properties file.
     pub file: Properties,
@@ -39,10 +39,16 @@ pub struct Loaded {
 }
 
 /// What was set at start, by any layer, unknown keys included.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct StaticConfig {
     /// Key to text, as written.
     pub raw: ConfigMap,
+}
+
+impl fmt::Debug for StaticConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticConfig").field("raw", &Redacted(&self.raw)).finish()
+    }
 }
 
 /// Everything that keeps a broker from starting.

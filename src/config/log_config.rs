@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// `cleanup.policy`: both flags may be set; neither can't (the validator refuses an empty list only from a topic's own text).
+/// `cleanup.policy`: both flags may be set, and with an empty list neither is: such a log keeps everything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CleanupPolicy {
     /// Keep the last value of each key.

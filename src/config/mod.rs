@@ -21,6 +21,7 @@ pub mod doc;
 pub mod dynamic;
 pub mod entity;
 pub mod listeners;
+pub mod live;
 pub mod load;
 pub mod log_config;
 pub mod not_built;

@@ -141,7 +141,7 @@ fn list_default(resource: Resource, key: &str, op: Op) -> Result<Option<String>,
     }
 }
 
-/// Items already there are not added again (KAFKA-14051).
+/// Items already there are not added again.
 fn append(old: &str, value: &str) -> String {
     let mut items: Vec<&str> = if old.is_empty() { Vec::new() } else { old.split(',').collect() };
     let added: Vec<&str> = value.split(',').filter(|item| !items.contains(item)).collect();

@@ -4,12 +4,29 @@
 //! values into the plain struct the broker reads; nothing else should ask for a key by name at run time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use super::table::{self, Key};
 use super::value::{self, ConfigError, Value};
 
 /// Raw keys and texts: what a properties file or a config znode holds.
 pub type ConfigMap = BTreeMap<String, String>;
+
+/// Raw settings for `Debug`: what may be secret (passwords, keys nobody knows) shows its name only.
+pub(in crate::config) struct Redacted<'a>(pub &'a ConfigMap);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |name: &str| {
+            let key = table::get_dynamic(table::listener_base(name).unwrap_or(name));
+            key.is_some_and(|key| !key.sensitive())
+        };
+        let entry = |(name, text): (&'_ String, &'_ String)| {
+            (name.clone(), if shown(name) { text.clone() } else { "[hidden]".into() })
+        };
+        f.debug_map().entries(self.0.iter().map(entry)).finish()
+    }
+}
 
 /// Every known key's typed value; unset keys have their default.
 #[derive(Clone, PartialEq, Debug, Default)]

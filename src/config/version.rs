@@ -44,6 +44,11 @@ impl MetadataVersion {
     pub const V3_2_IV0: Self = Self { major: 3, minor: 2, iv: 0 };
     /// The default, and the newest.
     pub const LATEST: Self = Self { major: 3, minor: 9, iv: 0 };
+
+    /// Major and minor release, for rules that no later `IV` of it changed.
+    pub fn release(self) -> (u32, u32) {
+        (u32::from(self.major), u32::from(self.minor))
+    }
 }
 
 impl Default for MetadataVersion {

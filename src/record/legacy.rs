@@ -3,7 +3,8 @@
 //! Layout after offset (int64) and size (int32): crc (uint32, CRC-32 of all behind it), magic, attributes (bits 0-2 codec, bit 3
 //! timestamp type), in format 1 a timestamp (int64), key and value, each behind an int32 length that is negative for null. Inner
 //! offsets are absolute in format 0 and count from the set's start in format 1, where the wrapper has the last one's absolute offset.
-//! Read only by `batches` and `record`; written by nobody but tests (`builder`), because a broker from IBP 3.0 on writes format 2.
+//! Read by `batches` and `record`; written (by `builder`) only for old consumers and tests, because a broker from IBP 3.0 on
+//! keeps format 2.
 
 use super::batch::{LOG_OVERHEAD, NO_SEQUENCE, NO_TIMESTAMP, TimestampType};
 use super::codec::Codec;

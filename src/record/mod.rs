@@ -18,7 +18,7 @@ pub mod batches;
 pub mod builder;
 pub mod codec;
 pub mod control;
-mod convert;
+pub mod convert;
 pub mod error;
 pub mod legacy;
 mod lz4;

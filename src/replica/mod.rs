@@ -1,1 +1,25 @@
-//! Hosted partitions: leader and follower state, high watermark, appends, reads.
+//! Hosted partitions: who leads, what is committed, appends, reads, and those who wait for either.
+//!
+//! [`Replicas`] is the table; a [`Partition`] holds its id, log, state and waiters. Operations over many partitions are functions over
+//! the table (`append`, `read`, `offsets`, `delete_records`). What the controller says comes in through `lifecycle`, called by the
+//! control applier alone. Nothing here knows ZooKeeper or the controller.
+//!
+//! Lock order: append mutex of the log, partition state, waiters. The table's lock is taken alone. Never two partitions at once.
+
+pub mod append;
+pub mod delete_records;
+pub mod describe;
+pub mod fetch_session;
+pub mod fetch_sessions;
+pub mod high_watermark;
+pub mod lifecycle;
+pub mod offsets;
+pub mod partition;
+pub mod read;
+pub mod state;
+pub mod table;
+pub mod upkeep;
+pub mod wait;
+
+pub use partition::Partition;
+pub use table::Replicas;

@@ -3,9 +3,11 @@
 //! Flags and output are Kafka's (`DumpLogSegments`). Works on files of a stopped or a running broker and changes nothing. Mismatches
 //! between files go to standard error after everything else, with exit code 0; a file that cannot be read ends the command with 1,
 //! where Java prints an exception. The parts: `segment` (.log), `index` (.index, .timeindex), `state` (.snapshot, .txnindex),
-//! `decoder` (keys and values).
+//! `decoder`, `groups` and `fields` (keys and values).
 
 mod decoder;
+mod fields;
+mod groups;
 mod index;
 mod segment;
 mod state;
@@ -50,10 +52,10 @@ pub struct DumpLogArgs {
     pub max_bytes: i32,
     /// If set, used to deserialize the keys: StringDecoder (the default), LongDecoder, IntegerDecoder or DefaultDecoder, with or without
     /// their Java package.
-    #[arg(long, value_name = "class")]
+    #[arg(long, value_name = "class", num_args = 0..=1, default_missing_value = decoder::DEFAULT)]
     pub key_decoder_class: Option<String>,
     /// If set, used to deserialize the messages: as --key-decoder-class.
-    #[arg(long, value_name = "class")]
+    #[arg(long, value_name = "class", num_args = 0..=1, default_missing_value = decoder::DEFAULT)]
     pub value_decoder_class: Option<String>,
     /// If set, log data will be parsed as offset data from the __consumer_offsets topic.
     #[arg(long)]

@@ -1,1 +1,21 @@
-//! Tests with real servers and clients.
+//! Tests with real servers and real clients: a ZooKeeper, a broker process, kcat, Python clients, Kafka's own Java tools.
+//!
+//! They hold Ottla; with `OTTLA_TEST_TARGET=apache` in the environment the same tests hold Apache Kafka 3.9, which shows that what
+//! they ask for is what Kafka does. What they need is installed by `scripts/test.sh`: a test whose client or server is missing fails
+//! and says so. Each test has a broker, ports, directories and a chroot of its own; one ZooKeeper serves them all.
+
+// Tests are the world outside the broker: they have clocks, sleeps between two looks, and sockets of their own.
+#![allow(clippy::disallowed_methods)]
+
+mod harness;
+
+mod apis;
+mod bad_input;
+mod clients;
+mod durability;
+mod frames;
+mod handover;
+mod recorded_logs;
+mod start_up;
+mod znodes;
+mod zookeeper_loss;

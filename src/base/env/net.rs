@@ -52,6 +52,7 @@ impl Net {
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<Stream> {
         match self {
             Net::Real => {
+                #[allow(clippy::disallowed_methods)] // the one place
                 let stream = TcpStream::connect((host, port)).await?;
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))

@@ -1,14 +1,19 @@
-//! Keys and values of records as text: Kafka's decoder classes, and the records of `__transaction_state`.
+//! Keys and values of records as text: Kafka's decoder classes, and the records of `__transaction_state` (`groups` has those of
+//! `__consumer_offsets`).
 //!
 //! Java classes cannot be loaded here, so that `--key-decoder-class` and `--value-decoder-class` take the names of Kafka's own decoders.
-//! Decoders for KRaft's and remote storage's records, and for `__consumer_offsets`, are refused by name.
+//! Decoders for KRaft's and remote storage's records are refused by name.
 
 use std::io::Write;
 
-use crate::record::Record;
 use crate::record::varint::Cursor;
+use crate::record::{Record, RecordError};
 
-use super::{DumpError, DumpLogArgs};
+use super::fields::Fields;
+use super::{DumpError, DumpLogArgs, groups};
+
+/// The class of a decoder flag that names none.
+pub(super) const DEFAULT: &str = "org.apache.kafka.tools.api.StringDecoder";
 
 /// How bytes become text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +32,7 @@ pub struct Decoder(How);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum How {
     Classes { key: Class, value: Class },
+    Offsets,
     Transactions,
 }
 
@@ -35,7 +41,7 @@ impl Decoder {
     pub(super) fn of(args: &DumpLogArgs, out: &mut dyn Write) -> Result<Self, DumpError> {
         let refused = |flag: &str, why: &str| Err(DumpError::Other(format!("--{flag} is not possible here: {why}")));
         if args.offsets_decoder {
-            return refused("offsets-decoder", "records of __consumer_offsets can only be printed as they are");
+            return Ok(Self(How::Offsets));
         }
         if args.transaction_log_decoder {
             return Ok(Self(How::Transactions));
@@ -58,6 +64,7 @@ impl Decoder {
                 record.key.map(|bytes| key.text(bytes)).transpose()?,
                 record.value.map(|bytes| value.text(bytes)).transpose()?,
             )),
+            How::Offsets => groups::decode(record).map_err(DumpError::Other),
             How::Transactions => transaction(record)
                 .map_err(|error| DumpError::Other(format!("transaction record at offset {}: {error}", record.offset))),
         }
@@ -98,32 +105,29 @@ impl Class {
     }
 }
 
-/// Greatest version of keys and values known (`TransactionLogKey`, `TransactionLogValue`).
+/// Greatest version of keys and values known (`TransactionLogKey`, `TransactionLogValue`); the value's is flexible.
 const TXN_KEY_VERSION: i16 = 0;
 const TXN_VALUE_VERSION: i16 = 1;
 
-type Texts = (Option<String>, Option<String>);
-
 /// `TransactionLog.formatRecordKeyAndValue`.
-fn transaction(record: &Record<'_>) -> Result<Texts, crate::record::RecordError> {
-    let mut key = Cursor::new(record.key.unwrap_or_default());
-    let version = i16::from_be_bytes(key.array()?);
+fn transaction(record: &Record<'_>) -> Result<(Option<String>, Option<String>), RecordError> {
+    let mut key = Fields::new(record.key.unwrap_or_default());
+    let version = key.int16()?;
     if !(0..=TXN_KEY_VERSION).contains(&version) {
         return Ok((Some(format!("unknown::version={version}")), None));
     }
-    let id = string(&mut key)?;
-    let key = Some(format!("transaction_metadata::transactionalId={id}"));
+    let key = Some(format!("transaction_metadata::transactionalId={}", key.text()?));
     let Some(value) = record.value else { return Ok((key, Some("<DELETE>".into()))) };
-    let mut at = Cursor::new(value);
-    let version = i16::from_be_bytes(at.array()?);
+    let mut value = Fields::new(value);
+    let version = value.int16()?;
     if !(0..=TXN_VALUE_VERSION).contains(&version) {
-        return Err(crate::record::RecordError::BadRecord("unknown version of a transaction log value"));
+        return Err(RecordError::BadRecord("unknown version of a transaction log value"));
     }
-    let flexible = version > 0;
-    let producer_id = i64::from_be_bytes(at.array()?);
-    let epoch = i16::from_be_bytes(at.array()?);
-    let timeout = i32::from_be_bytes(at.array()?);
-    let state = match at.byte()? {
+    value.flexible = version >= TXN_VALUE_VERSION;
+    let producer_id = value.int64()?;
+    let epoch = value.int16()?;
+    let timeout = value.int32()?;
+    let state = match value.byte()? {
         0 => "Empty",
         1 => "Ongoing",
         2 => "PrepareCommit",
@@ -132,52 +136,19 @@ fn transaction(record: &Record<'_>) -> Result<Texts, crate::record::RecordError>
         5 => "CompleteAbort",
         6 => "Dead",
         7 => "PrepareEpochFence",
-        _ => return Err(crate::record::RecordError::BadRecord("unknown transaction state")),
+        _ => return Err(RecordError::BadRecord("unknown transaction state")),
     };
-    let mut partitions = Vec::new();
-    for _ in 0..length(&mut at, flexible)? {
-        let topic = if flexible { compact_string(&mut at)? } else { string(&mut at)? };
-        for _ in 0..length(&mut at, flexible)? {
-            partitions.push(format!("{topic}-{}", i32::from_be_bytes(at.array()?)));
-        }
-        if flexible {
-            skip_tags(&mut at)?;
-        }
-    }
-    let updated = i64::from_be_bytes(at.array()?);
+    let topics = value.array(|fields| {
+        let topic = fields.text()?;
+        let partitions = fields.array(|fields| Ok(format!("{topic}-{}", fields.int32()?)))?;
+        fields.tags()?;
+        Ok(partitions)
+    })?;
+    let updated = value.int64()?;
     let payload = format!(
         "producerId:{producer_id},producerEpoch:{epoch},state={state},partitions=[{}],txnLastUpdateTimestamp={updated},\
          txnTimeoutMs={timeout}",
-        partitions.join(",")
+        topics.concat().join(",")
     );
     Ok((key, Some(payload)))
-}
-
-type Parsed<T> = Result<T, crate::record::RecordError>;
-
-fn string(at: &mut Cursor<'_>) -> Parsed<String> {
-    let len = i16::from_be_bytes(at.array()?);
-    Ok(String::from_utf8_lossy(at.take(usize::try_from(len).unwrap_or(0))?).into_owned())
-}
-
-fn compact_string(at: &mut Cursor<'_>) -> Parsed<String> {
-    let len = at.unsigned_varint()?.saturating_sub(1);
-    Ok(String::from_utf8_lossy(at.take(len as usize)?).into_owned())
-}
-
-/// Elements of a nullable array; null has none. Every element takes bytes, so that a hostile length ends with them.
-fn length(at: &mut Cursor<'_>, flexible: bool) -> Parsed<u32> {
-    if flexible {
-        return Ok(at.unsigned_varint()?.saturating_sub(1));
-    }
-    Ok(u32::try_from(i32::from_be_bytes(at.array()?)).unwrap_or(0))
-}
-
-fn skip_tags(at: &mut Cursor<'_>) -> Parsed<()> {
-    for _ in 0..at.unsigned_varint()? {
-        at.unsigned_varint()?;
-        let len = at.unsigned_varint()?;
-        at.take(len as usize)?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Start-up: layers, checks, refusals, warnings.
 
 use ottla::config::load::{Sources, load, parse_override};
-use ottla::config::{LogConfig, MetadataVersion, SecurityProtocol, not_built, properties};
+use ottla::config::{DynamicConfig, LogConfig, MetadataVersion, SecurityProtocol, not_built, properties};
 use proptest::prelude::*;
 
 use super::file;
@@ -172,6 +172,7 @@ fn settings_that_do_not_go_together_are_refused() {
         (&[("group.min.session.timeout.ms", "2000000")], "group.max.session.timeout.ms"),
         (&[("log.dirs", " , ")], "At least one log directory"),
         (&[("max.connections.per.ip.overrides", "a")], "host:count"),
+        (&[("max.connections.per.ip", "0")], "only if max.connections.per.ip.overrides"),
     ] {
         let error = refused(pairs);
         assert!(error.contains(why), "{pairs:?}: {error}");
@@ -265,4 +266,19 @@ proptest! {
         let loaded = load(&file(&[(&key, &value)])).unwrap();
         prop_assert_eq!(loaded.statics.raw.get(&key), Some(&value));
     }
+}
+
+#[test]
+fn nothing_that_may_be_secret_is_printed() {
+    let loaded = load(&file(&[
+        ("ssl.keystore.password", "s3cret"),
+        ("listener.name.a.plain.sasl.jaas.config", "s3cret"),
+        ("my.own.password", "s3cret"),
+        ("log.dirs", "/shown"),
+    ]))
+    .unwrap();
+    let printed = format!("{loaded:?}");
+    assert!(!printed.contains("s3cret") && printed.contains("/shown"), "{printed}");
+    let dynamic = DynamicConfig { per_broker: loaded.statics.raw.clone(), default: loaded.statics.raw };
+    assert!(!format!("{dynamic:?}").contains("s3cret"));
 }

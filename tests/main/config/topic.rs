@@ -148,3 +148,11 @@ fn the_old_timestamp_limit_moves_those_left_alone() {
     assert_eq!(limits(&[("log.message.timestamp.difference.max.ms", "7")], &[]), (7, 7));
     assert_eq!(limits(&[("log.message.timestamp.before.max.ms", "8")], &both), (8, 6));
 }
+
+#[test]
+fn an_empty_cleanup_policy_keeps_everything() {
+    let overrides = map(&[("cleanup.policy", "")]);
+    assert!(validate(&overrides, &Values::default()).is_ok());
+    let cleanup = log_config(&Values::default(), &overrides).0.cleanup;
+    assert!(!cleanup.compact && !cleanup.delete);
+}

@@ -1,1 +1,10 @@
-//! Tests of the folder of the same name in src.
+//! Tests of the controller: pure parts, and whole terms on a simulated ZooKeeper with receivers in the place of brokers.
+
+mod batch;
+mod channel;
+mod chaos;
+mod moves;
+mod pure;
+mod several_brokers;
+mod single_broker;
+mod world;

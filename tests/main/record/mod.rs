@@ -1,5 +1,6 @@
 //! Tests of `src/record`: Kafka's own bytes, round trips, damage and hostile input.
 
+mod conversion;
 mod damage;
 mod golden;
 mod round_trip;

@@ -9,6 +9,8 @@ use ottla::record::{
     Codec, EndTxnMarker, Origin, Scratch, TimestampType, ValidateOptions, Validated, ValidationError, validate,
 };
 
+use proptest::prelude::*;
+
 use super::{all_records, message_set, records_of};
 
 const NOW: i64 = 1_700_000_000_000;
@@ -265,8 +267,10 @@ fn clients_may_not_claim_append_time() {
     let mut builder = BatchBuilder::new(0).log_append_time(NOW);
     builder.append(NOW, None, Some(b"v"), &[]);
     let bytes = builder.build().unwrap();
-    let error = check(&bytes, |o| o.timestamp_type = TimestampType::LogAppendTime).unwrap_err();
-    assert_eq!((error.code(), error.refused().len()), (ErrorCode::InvalidTimestamp, 1));
+    for topic in [TimestampType::CreateTime, TimestampType::LogAppendTime] {
+        let error = check(&bytes, |o| o.timestamp_type = topic).unwrap_err();
+        assert_eq!((error.code(), error.refused().len()), (ErrorCode::InvalidTimestamp, 1));
+    }
 }
 
 #[test]
@@ -317,4 +321,69 @@ fn old_messages_are_checked_inside_their_wrapper() {
         error.to_string(),
         "Batch magic 0 is not the same as the first batch's magic byte 1 in topic partition t-3"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// What `validate` promises of everything it lets through, whatever a client does to its bytes behind a right CRC.
+    #[test]
+    fn what_is_accepted_is_one_whole_batch_numbered_without_gaps(
+        codec in 0usize..5,
+        target in proptest::option::of(0usize..5),
+        flips in proptest::collection::vec((0usize..10_000, 0u32..8), 0..4),
+        append_time: bool,
+        compacted: bool,
+    ) {
+        let mut bytes = batch(Codec::ALL[codec], &[NOW - 1, NOW, NOW - 2, -1]).to_vec();
+        for (at, bit) in flips {
+            let at = 12 + at % (bytes.len() - 12);
+            bytes[at] ^= 1 << bit;
+        }
+        let bytes = changed(&bytes, 0, &[]);
+        let result = check(&bytes, |o| {
+            o.target = target.map(|t| Codec::ALL[t]);
+            o.compacted = compacted;
+            o.before_max_ms = 1_000_000;
+            if append_time {
+                o.timestamp_type = TimestampType::LogAppendTime;
+            }
+        });
+        let Ok(valid) = result else { return Ok(()) };
+        prop_assert_eq!(valid.size, bytes.len());
+        let mut stamped = valid.rewritten.clone().map_or(bytes.clone(), |b| b.to_vec());
+        stamp_in_place(&mut stamped, &valid.stamp(1000, 6)).unwrap();
+        let batch = Batch::first(&stamped).unwrap();
+        prop_assert!(batch.crc_ok() && batch.magic() == 2 && !batch.is_control());
+        prop_assert_eq!((batch.size(), batch.leader_epoch()), (stamped.len(), 6));
+        prop_assert_eq!(batch.codec().unwrap(), target.map_or(valid.source, |t| Codec::ALL[t]));
+        prop_assert_eq!((batch.timestamp_type(), batch.max_timestamp()), (valid.timestamp_type, valid.max_timestamp));
+        prop_assert!(!batch.has_producer() || batch.base_sequence() >= 0);
+        let records = records_of(&batch).unwrap();
+        prop_assert_eq!(records.len() as i32, valid.count);
+        prop_assert_eq!(batch.last_offset(), 1000 + i64::from(valid.count) - 1);
+        prop_assert!(records.iter().zip(1000..).all(|(r, offset)| r.offset == offset));
+        prop_assert!(!compacted || records.iter().all(|r| r.key.is_some()));
+        if append_time {
+            prop_assert!(records.iter().all(|r| r.timestamp == NOW));
+        } else {
+            prop_assert_eq!(records.iter().map(|r| r.timestamp).max().unwrap(), valid.max_timestamp);
+            prop_assert!(records.iter().all(|r| r.timestamp == -1 || (NOW - 1_000_000..=NOW + 3_600_000).contains(&r.timestamp)));
+        }
+    }
+
+    #[test]
+    fn bytes_from_anywhere_never_panic_in_validation(bytes in proptest::collection::vec(any::<u8>(), 0..300), magic in 0u8..4) {
+        let mut framed = vec![0; 12];
+        framed[8..12].copy_from_slice(&(bytes.len() as i32).to_be_bytes());
+        framed.extend_from_slice(&bytes);
+        if bytes.len() > 5 {
+            framed[16] = magic;
+        }
+        let _ = check(&bytes, |_| {});
+        let _ = check(&framed, |_| {});
+        if framed.len() > 61 {
+            let _ = check(&changed(&framed, 0, &[]), |_| {});
+        }
+    }
 }

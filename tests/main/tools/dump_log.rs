@@ -94,6 +94,99 @@ fn transaction_records_are_decoded() {
     assert!(records[1].contains("state=Ongoing,partitions=[txn-0],"), "{}", records[1]);
 }
 
+/// The records Kafka wrote into `clean/__consumer_offsets-0`, in the JSON its tool gives them.
+#[test]
+fn group_and_offset_records_are_decoded() {
+    let file = golden("clean/__consumer_offsets-0/00000000000000000000.log");
+    let (out, _) = run(&["--offsets-decoder", "--skip-record-metadata", "--files", file.to_str().unwrap()]);
+    let out = String::from_utf8(out).unwrap();
+    let records: Vec<_> = out.lines().filter(|line| line.starts_with('|')).collect();
+    let member = "console-consumer-6c3c5ad8-bc36-4981-b658-52a38d2fd303";
+    assert_eq!(
+        records[0],
+        format!(
+            r#"| key: {{"type":"2","data":{{"group":"g1"}}}} payload: {{"version":"3","data":{{"protocolType":"consumer","generation":1,"protocol":"range","leader":"{member}","currentStateTimestamp":1795180870748,"members":[{{"memberId":"{member}","groupInstanceId":null,"clientId":"console-consumer","clientHost":"/127.0.0.1","rebalanceTimeout":300000,"sessionTimeout":45000,"subscription":{{"topics":["plain"],"userData":null,"ownedPartitions":[],"generationId":-1,"rackId":null}},"assignment":{{"assignedPartitions":[{{"topic":"plain","partitions":[0]}}],"userData":null}}}}]}}}}"#
+        )
+    );
+    assert_eq!(
+        records[1],
+        r#"| key: {"type":"1","data":{"group":"g1","topic":"plain","partition":0}} payload: {"version":"3","data":{"offset":50,"leaderEpoch":-1,"metadata":"","commitTimestamp":1795180870894}}"#
+    );
+    assert_eq!(
+        records[2],
+        r#"| key: {"type":"2","data":{"group":"g1"}} payload: {"version":"3","data":{"protocolType":"consumer","generation":2,"protocol":null,"leader":null,"currentStateTimestamp":1795180870920,"members":[]}}"#
+    );
+}
+
+type KeyValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// A segment of one batch with these records.
+fn segment(dir: &Path, records: &[KeyValue<'_>]) -> PathBuf {
+    let mut batch = ottla::record::BatchBuilder::new(0);
+    for (key, value) in records {
+        batch.append(0, *key, *value, &[]);
+    }
+    let file = dir.join("00000000000000000000.log");
+    fs::write(&file, batch.build().unwrap()).unwrap();
+    file
+}
+
+#[test]
+fn offset_records_that_cannot_be_decoded_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = segment(
+        dir.path(),
+        &[
+            (Some(b"\x00\x02\x00\x01g"), None),
+            (Some(b"\x00\x03\x00\x01g"), Some(b"")),
+            (Some(b"\x00\x02\x00\x09g"), None),
+            (
+                Some(b"\x00\x02\x00\x01g"),
+                Some(b"\x00\x04\x02x\x00\x00\x00\x01\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"),
+            ),
+        ],
+    );
+    let (out, _) = run(&["--offsets-decoder", "--skip-record-metadata", "--files", file.to_str().unwrap()]);
+    let out = String::from_utf8(out).unwrap();
+    let records: Vec<_> = out.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(records[0], r#"| key: {"type":"2","data":{"group":"g"}} payload: <DELETE>"#);
+    assert_eq!(records[1], "| key: Unknown record type 3 at offset 1, skipping.");
+    assert!(records[2].starts_with("| key: Error at offset 2, skipping. "), "{}", records[2]);
+    assert_eq!(
+        records[3],
+        r#"| key: {"type":"2","data":{"group":"g"}} payload: {"version":"4","data":{"protocolType":"x","generation":1,"protocol":null,"leader":null,"currentStateTimestamp":-1,"members":[]}}"#
+    );
+}
+
+#[test]
+fn numbers_are_decoded_by_kafkas_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = segment(dir.path(), &[(Some(&7i32.to_be_bytes()), Some(&(-2i64).to_be_bytes())), (None, None)]);
+    let flags = [
+        "--key-decoder-class",
+        "kafka.serializer.IntegerDecoder",
+        "--value-decoder-class",
+        "org.apache.kafka.tools.api.LongDecoder",
+    ];
+    let (out, _) = run(&[&flags[..], &["--files", file.to_str().unwrap()]].concat());
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with("kafka.serializer.IntegerDecoder is deprecated. Please use org.apache.kafka.tools.api.IntegerDecoder instead\nDumping "));
+    assert!(out.contains("headerKeys: [] key: 7 payload: -2\n"), "{out}");
+    assert!(out.ends_with("keySize: -1 valueSize: -1 sequence: -1 headerKeys: []\n"), "{out}");
+}
+
+#[test]
+fn files_that_cannot_be_read_end_the_command() {
+    for file in ["no/such/00000000000000000000.log", "no-suffix", "abc.log"] {
+        assert!(args(&["--files", file]).dump(&mut Vec::new(), &mut Vec::new()).is_err(), "{file}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("00000000000000000000.log");
+    fs::write(&file, [0; 4096]).unwrap();
+    let error = args(&["--files", file.to_str().unwrap()]).dump(&mut Vec::new(), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().starts_with("Found record size 0 smaller than minimum record overhead (14) in file "));
+}
+
 #[test]
 fn bytes_after_the_last_whole_batch_are_counted() {
     let dir = tempfile::tempdir().unwrap();

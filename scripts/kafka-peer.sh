@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Apache Kafka 3.9 in ZooKeeper mode, the broker that Ottla is held against, and its tools.
+#
+#   kafka-peer.sh fetch                          get the jars from Maven Central (once; needs Maven and a JDK 11 or newer)
+#   kafka-peer.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
+#   kafka-peer.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
+#
+# PEER_JVM   more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+pom=$repo/scripts/kafka-peer.xml
+version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$pom")
+jars=$cache/kafka-$version
+
+# Each run copies into a directory of its own and renames it, so that two runs at once, or one that was cut off, leave no half set.
+fetch() {
+  [ -d "$jars" ] && return
+  command -v mvn >/dev/null || die "needs Maven: scripts/test.sh installs it"
+  say "fetching Apache Kafka $version" >&2
+  mkdir -p "$cache"
+  local fresh; fresh=$(mktemp -d "$cache/kafka-fetch.XXXXXX")
+  mvn -q -B -Dstyle.color=never -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" >&2 || {
+    rm -rf "$fresh"; die "Maven could not fetch the jars (what it says is above)"; }
+  mv -T "$fresh" "$jars" 2>/dev/null || rm -rf "$fresh"
+}
+
+# java_run LEVEL STREAM CLASS ARGS...: becomes a Java process that logs LEVEL and above to System.STREAM.
+java_run() {
+  local level=$1 stream=$2; shift 2
+  [ -d "$jars" ] || die "the jars are not there yet: run scripts/test.sh, or scripts/kafka-peer.sh fetch"
+  local log4j=$cache/log4j-$level-$stream.properties
+  if [ ! -e "$log4j" ]; then
+    printf '%s\n' "log4j.rootLogger=$level, A" log4j.appender.A=org.apache.log4j.ConsoleAppender \
+      "log4j.appender.A.Target=System.$stream" log4j.appender.A.layout=org.apache.log4j.PatternLayout \
+      'log4j.appender.A.layout.ConversionPattern=[%d] %p %m (%c)%n' > "$log4j.$$"
+    mv "$log4j.$$" "$log4j"
+  fi
+  # shellcheck disable=SC2086
+  exec java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto ${PEER_JVM:-} \
+    "-Dlog4j.configuration=file:$log4j" -cp "$jars/*" "$@"
+}
+
+# The class behind each script of Kafka's bin/.
+tool_class() {
+  case $1 in
+    kafka-topics.sh) echo org.apache.kafka.tools.TopicCommand ;;
+    kafka-console-producer.sh) echo kafka.tools.ConsoleProducer ;;
+    kafka-console-consumer.sh) echo org.apache.kafka.tools.consumer.ConsoleConsumer ;;
+    kafka-consumer-groups.sh) echo org.apache.kafka.tools.consumer.group.ConsumerGroupCommand ;;
+    kafka-configs.sh) echo kafka.admin.ConfigCommand ;;
+    kafka-acls.sh) echo kafka.admin.AclCommand ;;
+    kafka-leader-election.sh) echo org.apache.kafka.tools.LeaderElectionCommand ;;
+    kafka-reassign-partitions.sh) echo org.apache.kafka.tools.reassign.ReassignPartitionsCommand ;;
+    kafka-dump-log.sh) echo kafka.tools.DumpLogSegments ;;
+    kafka-log-dirs.sh) echo org.apache.kafka.tools.LogDirsCommand ;;
+    kafka-delete-records.sh) echo org.apache.kafka.tools.DeleteRecordsCommand ;;
+    kafka-transactions.sh) echo org.apache.kafka.tools.TransactionsCommand ;;
+    kafka-get-offsets.sh) echo org.apache.kafka.tools.GetOffsetShell ;;
+    kafka-broker-api-versions.sh) echo kafka.admin.BrokerApiVersionsCommand ;;
+    kafka-features.sh) echo org.apache.kafka.tools.FeatureCommand ;;
+    kafka-cluster.sh) echo org.apache.kafka.tools.ClusterTool ;;
+    kafka-producer-perf-test.sh) echo org.apache.kafka.tools.ProducerPerformance ;;
+    kafka-consumer-perf-test.sh) echo org.apache.kafka.tools.ConsumerPerformance ;;
+    kafka-verifiable-producer.sh) echo org.apache.kafka.tools.VerifiableProducer ;;
+    kafka-verifiable-consumer.sh) echo org.apache.kafka.tools.VerifiableConsumer ;;
+    *.sh) die "no such tool: $1" ;;
+    *) echo "$1" ;;
+  esac
+}
+
+case ${1:-} in
+  fetch) fetch; echo "$jars" ;;
+  broker) [ $# -ge 2 ] || die "broker needs a server.properties"; shift; java_run INFO out kafka.Kafka "$@" ;;
+  tool) [ $# -ge 2 ] || die "tool needs a name"; class=$(tool_class "$2"); shift 2; java_run WARN err "$class" "$@" ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+esac

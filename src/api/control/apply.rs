@@ -1,0 +1,263 @@
+//! The control applier: puts the controller's requests into effect, one after the other, in one task on the control lane.
+//!
+//! Epochs are compared inside, so that an old controller's request that waited behind a new one's has no effect. A new topic's configs
+//! come without a notification: they are read before its first replica becomes leader or follower.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::admin::Admin;
+use crate::base::env::Lane;
+use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
+use crate::cluster::Cluster;
+use crate::config::live::LiveConfig;
+use crate::replica::Replicas;
+use crate::replica::lifecycle::Stop;
+use crate::replica::state::Assignment;
+use crate::wire::{
+    LeaderAndIsrRequest, LeaderAndIsrRequestPartitionState, LeaderAndIsrResponse, LeaderAndIsrResponsePartitionError,
+    LeaderAndIsrResponseTopicError, StopReplicaRequest, StopReplicaResponse, StopReplicaResponsePartitionError,
+    UpdateMetadataRequest, UpdateMetadataResponse,
+};
+
+/// Requests of the controller that wait for the applier: it sends one at a time to a broker, so more is not to be expected.
+const QUEUE: usize = 16;
+
+/// The version from which LeaderAndIsr answers by topic id.
+const FIRST_TOPIC_ID_VERSION: i16 = 5;
+
+enum Command {
+    LeaderAndIsr(LeaderAndIsrRequest, i16, oneshot::Sender<LeaderAndIsrResponse>),
+    UpdateMetadata(UpdateMetadataRequest, oneshot::Sender<UpdateMetadataResponse>),
+    StopReplica(StopReplicaRequest, i16, oneshot::Sender<StopReplicaResponse>),
+}
+
+/// Sends to the applier's task.
+#[derive(Clone)]
+pub struct Applier(mpsc::Sender<Command>);
+
+/// What the applier acts on.
+pub struct ApplierParts {
+    /// Clock and tasks.
+    pub env: Env,
+    /// Image, epochs, overrides.
+    pub cluster: Arc<Cluster>,
+    /// Hosted partitions.
+    pub replicas: Arc<Replicas>,
+    /// Reads the configs of new topics.
+    pub admin: Arc<Admin>,
+    /// The broker's defaults for topics.
+    pub config: Arc<LiveConfig>,
+}
+
+struct Task {
+    parts: ApplierParts,
+    checkpointing: bool,
+}
+
+impl Applier {
+    /// Starts the task.
+    pub fn start(parts: ApplierParts) -> Self {
+        let (sender, mut commands) = mpsc::channel(QUEUE);
+        let tasks = parts.env.tasks.clone();
+        tasks.spawn(Lane::Control, "control applier", async move {
+            let mut task = Task { parts, checkpointing: false };
+            while let Some(command) = commands.recv().await {
+                // A dropped answer is a closed connection: the controller asks again.
+                match command {
+                    Command::LeaderAndIsr(request, version, answer) => {
+                        let _ = answer.send(task.leader_and_isr(request, version).await);
+                    }
+                    Command::UpdateMetadata(request, answer) => {
+                        let _ = answer.send(task.update_metadata(&request));
+                    }
+                    Command::StopReplica(request, version, answer) => {
+                        let _ = answer.send(task.stop_replica(&request, version).await);
+                    }
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// In effect when this returns; none when the broker stops.
+    pub async fn leader_and_isr(&self, request: LeaderAndIsrRequest, version: i16) -> Option<LeaderAndIsrResponse> {
+        self.ask(|answer| Command::LeaderAndIsr(request, version, answer)).await
+    }
+
+    /// In effect when this returns; none when the broker stops.
+    pub async fn update_metadata(&self, request: UpdateMetadataRequest) -> Option<UpdateMetadataResponse> {
+        self.ask(|answer| Command::UpdateMetadata(request, answer)).await
+    }
+
+    /// In effect when this returns; none when the broker stops.
+    pub async fn stop_replica(&self, request: StopReplicaRequest, version: i16) -> Option<StopReplicaResponse> {
+        self.ask(|answer| Command::StopReplica(request, version, answer)).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
+        self.0.send(command(sender)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl Task {
+    fn check_epochs(&self, broker_epoch: i64, controller_epoch: i32, what: &str) -> Result<(), ErrorCode> {
+        let epochs = &self.parts.cluster.epochs;
+        let checked = epochs.check_broker(broker_epoch).and_then(|()| epochs.check_controller(controller_epoch));
+        checked.map_err(|stale| {
+            tracing::warn!("refused {what}: {stale}");
+            match stale {
+                crate::cluster::StaleEpoch::Broker { .. } => ErrorCode::StaleBrokerEpoch,
+                crate::cluster::StaleEpoch::Controller { .. } => ErrorCode::StaleControllerEpoch,
+            }
+        })
+    }
+
+    async fn leader_and_isr(&mut self, request: LeaderAndIsrRequest, version: i16) -> LeaderAndIsrResponse {
+        if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "LeaderAndIsr") {
+            return LeaderAndIsrResponse { error_code: code.code(), ..Default::default() };
+        }
+        let mut answer = LeaderAndIsrResponse::default();
+        let mut topics_read = BTreeMap::new();
+        for state in &request.ungrouped_partition_states {
+            let error = self.assign(&state.topic_name, TopicId::ZERO, state, &mut topics_read).await;
+            answer.partition_errors.push(partition_error(&state.topic_name, state, error));
+        }
+        for topic in &request.topic_states {
+            let mut errors = Vec::with_capacity(topic.partition_states.len());
+            for state in &topic.partition_states {
+                let error = self.assign(&topic.topic_name, topic.topic_id, state, &mut topics_read).await;
+                errors.push(partition_error(&topic.topic_name, state, error));
+            }
+            if version >= FIRST_TOPIC_ID_VERSION {
+                answer
+                    .topics
+                    .push(LeaderAndIsrResponseTopicError { topic_id: topic.topic_id, partition_errors: errors });
+            } else {
+                answer.partition_errors.append(&mut errors);
+            }
+        }
+        self.start_checkpoints();
+        answer
+    }
+
+    async fn assign(
+        &self,
+        topic: &str,
+        topic_id: TopicId,
+        state: &LeaderAndIsrRequestPartitionState,
+        topics_read: &mut BTreeMap<String, ()>,
+    ) -> ErrorCode {
+        let id = TopicPartition::new(topic, state.partition_index);
+        if self.parts.replicas.hosted(&id).is_none() && topics_read.insert(topic.into(), ()).is_none() {
+            match self.parts.admin.topic_config(topic).await {
+                Ok(overrides) => self.parts.cluster.overrides.set(topic, overrides),
+                Err(error) => tracing::warn!(topic, %error, "could not read the topic's config; using what is known"),
+            }
+        }
+        let assignment = Assignment {
+            leader: state.leader,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+            isr: state.isr.clone(),
+            replicas: state.replicas.clone(),
+            adding: state.adding_replicas.clone(),
+            removing: state.removing_replicas.clone(),
+            is_new: state.is_new,
+        };
+        let topic_id = (!topic_id.is_zero()).then_some(topic_id);
+        let config = || self.parts.config.topic(&self.parts.cluster.overrides.get(topic));
+        match self.parts.replicas.assign(&id, topic_id, &assignment, config).await {
+            Ok(()) => {
+                tracing::info!(partition = %id, leader = state.leader, epoch = state.leader_epoch, isr = ?state.isr, "assigned");
+                ErrorCode::None
+            }
+            Err(code) => {
+                tracing::debug!(partition = %id, %code, epoch = state.leader_epoch, "not assigned");
+                code
+            }
+        }
+    }
+
+    /// Before the first LeaderAndIsr the watermarks on disk say more than the broker knows.
+    fn start_checkpoints(&mut self) {
+        if !std::mem::replace(&mut self.checkpointing, true) {
+            let interval = self.parts.config.load().replica_high_watermark_checkpoint_interval_ms;
+            let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(0).max(1));
+            let replicas = self.parts.replicas.clone();
+            self.parts.env.tasks.spawn(
+                Lane::Data,
+                "high watermark checkpoints",
+                replicas.checkpoint_high_watermarks(interval),
+            );
+        }
+    }
+
+    fn update_metadata(&self, request: &UpdateMetadataRequest) -> UpdateMetadataResponse {
+        if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "UpdateMetadata") {
+            return UpdateMetadataResponse { error_code: code.code() };
+        }
+        let gone = self.parts.cluster.metadata.update(request);
+        if !gone.is_empty() {
+            tracing::info!(partitions = gone.len(), first = %gone[0], "partitions deleted from the metadata");
+        }
+        UpdateMetadataResponse::default()
+    }
+
+    async fn stop_replica(&self, request: &StopReplicaRequest, version: i16) -> StopReplicaResponse {
+        if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "StopReplica") {
+            return StopReplicaResponse { error_code: code.code(), ..Default::default() };
+        }
+        let mut answer = StopReplicaResponse::default();
+        for (topic, partition_index, stop) in stops(request, version) {
+            let id = TopicPartition::new(topic, partition_index);
+            let result = self.parts.replicas.stop(&id, stop).await;
+            tracing::info!(partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
+            answer.partition_errors.push(StopReplicaResponsePartitionError {
+                topic_name: topic.into(),
+                partition_index,
+                error_code: result.err().unwrap_or_default().code(),
+            });
+        }
+        answer
+    }
+}
+
+/// The three shapes that a StopReplica had over time, as one.
+fn stops(request: &StopReplicaRequest, version: i16) -> Vec<(&str, i32, Stop)> {
+    let for_all = Stop { leader_epoch: -1, delete: request.delete_partitions };
+    match version {
+        0 => request.ungrouped_partitions.iter().map(|p| (&*p.topic_name, p.partition_index, for_all)).collect(),
+        1..=2 => {
+            let flat = |topic: &'_ crate::wire::StopReplicaRequestTopicV1| topic.partition_indexes.clone();
+            request.topics.iter().flat_map(|t| flat(t).into_iter().map(|p| (&*t.name, p, for_all))).collect()
+        }
+        _ => request
+            .topic_states
+            .iter()
+            .flat_map(|t| {
+                t.partition_states.iter().map(|p| {
+                    let stop = Stop { leader_epoch: p.leader_epoch, delete: p.delete_partition };
+                    (&*t.topic_name, p.partition_index, stop)
+                })
+            })
+            .collect(),
+    }
+}
+
+fn partition_error(
+    topic: &str,
+    state: &LeaderAndIsrRequestPartitionState,
+    error: ErrorCode,
+) -> LeaderAndIsrResponsePartitionError {
+    LeaderAndIsrResponsePartitionError {
+        topic_name: topic.into(),
+        partition_index: state.partition_index,
+        error_code: error.code(),
+    }
+}

@@ -1,0 +1,255 @@
+//! Fetch (0-17): reads records from many partitions, waits for more when there is too little.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::leaders::Leaders;
+use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
+use crate::base::{ErrorCode, TopicId};
+use crate::cluster::MetadataImage;
+use crate::config::CompressionType;
+use crate::record::Batches;
+use crate::replica::fetch_session::{SessionKey, Told, Wanted};
+use crate::replica::fetch_sessions::{FetchContext, SessionAsk};
+use crate::replica::read::{PartitionRead, ReadLimits};
+use crate::wire::{
+    FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseLeaderIdAndEpoch,
+    FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
+};
+
+/// Topics are named by id from here on.
+const FIRST_TOPIC_ID_VERSION: i16 = 13;
+/// The first version that tells of the current leader in its partitions.
+const FIRST_HINT_VERSION: i16 = 12;
+/// The first version whose clients understand zstd.
+const FIRST_ZSTD_VERSION: i16 = 10;
+/// The first version whose clients understand format 2.
+const FIRST_BATCH_VERSION: i16 = 4;
+
+/// `isolation_level` of a consumer that skips open and aborted transactions.
+const READ_COMMITTED: i8 = 1;
+
+/// Reads at once; when that is not enough, the answer comes later.
+pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
+    let version = request.version();
+    let asked: FetchRequest = request.decode()?;
+    let replier = request.replier();
+    let config = api.config.load();
+    let max_bytes = if version < 3 { i32::MAX } else { asked.max_bytes }.min(config.fetch_max_bytes);
+    let min_bytes = asked.min_bytes.min(max_bytes);
+    let max_wait = Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0));
+    let limits = ReadLimits {
+        max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+        hard_max_bytes: version <= 2,
+        committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+    };
+    let image = api.cluster.metadata.load();
+    let context = match api.replicas.sessions.begin(session_ask(&asked, version, &image), api.env.clock.now()) {
+        Ok(context) => context,
+        Err(code) => {
+            return Ok(replier.reply(&FetchResponse { error_code: code.code(), ..Default::default() }));
+        }
+    };
+    let wanted = resolve(&context, &image);
+    let reads = api.replicas.read(&wanted, limits).await;
+    let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits };
+    if max_wait.is_zero() || fetch.is_enough(&reads, min_bytes) {
+        return Ok(fetch.answer(reads));
+    }
+    let deadline = api.env.clock.now() + max_wait;
+    Ok(Outcome::later(async move {
+        let wait = fetch.api.replicas.register_read(&fetch.wanted);
+        loop {
+            let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
+            if fetch.is_enough(&reads, min_bytes) {
+                return fetch.answer(reads);
+            }
+            let woken = tokio::select! {
+                biased;
+                woken = fetch.api.replicas.wait_for_more(&wait, deadline) => woken,
+                () = fetch.peer.stopped() => false,
+            };
+            if !woken {
+                return fetch.answer(fetch.api.replicas.read(&fetch.wanted, fetch.limits).await);
+            }
+        }
+    }))
+}
+
+/// A fetch under way.
+struct Fetch {
+    api: Arc<Api>,
+    peer: Arc<Peer>,
+    replier: Replier,
+    context: FetchContext,
+    wanted: Vec<(SessionKey, Wanted)>,
+    limits: ReadLimits,
+}
+
+fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> SessionAsk {
+    let key = |topic: &str, topic_id: TopicId, partition: i32| {
+        let topic = if version >= FIRST_TOPIC_ID_VERSION {
+            image.name_of(topic_id).cloned().unwrap_or_default()
+        } else {
+            topic.into()
+        };
+        SessionKey { topic_id, topic, partition }
+    };
+    let wanted = asked.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |p| {
+            let wanted = Wanted {
+                fetch_offset: p.fetch_offset,
+                log_start_offset: p.log_start_offset,
+                max_bytes: p.partition_max_bytes,
+                current_leader_epoch: p.current_leader_epoch,
+                last_fetched_epoch: p.last_fetched_epoch,
+            };
+            (key(&topic.topic, topic.topic_id, p.partition), wanted)
+        })
+    });
+    let forgotten = asked
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(move |p| key(&topic.topic, topic.topic_id, *p)));
+    SessionAsk {
+        session_id: asked.session_id,
+        epoch: asked.session_epoch,
+        uses_topic_ids: version >= FIRST_TOPIC_ID_VERSION,
+        from_follower: asked.replica_id.max(asked.replica_state.replica_id) >= 0,
+        wanted: wanted.collect(),
+        forgotten: forgotten.collect(),
+    }
+}
+
+/// An id that was unknown when its partition joined the session may be known by now.
+fn resolve(context: &FetchContext, image: &MetadataImage) -> Vec<(SessionKey, Wanted)> {
+    let name = |key: &SessionKey| match image.name_of(key.topic_id) {
+        Some(name) if key.topic.is_empty() => name.clone(),
+        _ => key.topic.clone(),
+    };
+    context.partitions.iter().map(|(key, wanted)| (SessionKey { topic: name(key), ..*key }, *wanted)).collect()
+}
+
+impl Fetch {
+    /// Nothing to wait for: enough bytes, nothing asked, or an error to tell at once.
+    fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
+        let bytes: usize = reads.iter().map(PartitionRead::len).sum();
+        reads.is_empty()
+            || bytes >= usize::try_from(min_bytes).unwrap_or(0)
+            || reads.iter().any(|read| !read.error.is_none())
+    }
+
+    fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {
+        for ((key, _), read) in self.wanted.iter().zip(&mut reads) {
+            if let Some(code) = self.unreadable_by_old_client(key, read) {
+                *read = PartitionRead::refused(code);
+            }
+        }
+        let told: Vec<_> = self
+            .context
+            .partitions
+            .iter()
+            .zip(&reads)
+            .map(|((key, wanted), read)| {
+                let told = Told {
+                    error: read.error,
+                    high_watermark: read.high_watermark,
+                    log_start_offset: read.log_start_offset,
+                    has_content: !read.is_empty(),
+                    has_records: !read.is_empty(),
+                };
+                (key.clone(), *wanted, told)
+            })
+            .collect();
+        let (session_id, included) = self.context.answer(&self.api.replicas.sessions, &told, self.api.env.clock.now());
+        let image = self.api.cluster.metadata.load();
+        let mut leaders = Leaders::new(&image, &self.peer);
+        let mut response = FetchResponse { session_id, ..Default::default() };
+        let mut slices = Vec::new();
+        for (((key, _), mut read), included) in self.wanted.iter().zip(reads).zip(included) {
+            if !included {
+                continue;
+            }
+            let slice = read.slice.take();
+            let mut partition = partition_answer(key.partition, read, self.replier.version());
+            if let Some(slice) = slice {
+                partition.records = Records::Hole(slice.len);
+                slices.push(slice);
+            }
+            if self.replier.version() >= FIRST_HINT_VERSION
+                && let Some((leader_id, leader_epoch)) =
+                    leaders.hint(ErrorCode::from_code(partition.error_code), &key.topic, key.partition)
+            {
+                partition.current_leader = FetchResponseLeaderIdAndEpoch { leader_id, leader_epoch };
+            }
+            match response.responses.last_mut() {
+                Some(topic) if *topic.topic == *key.topic && topic.topic_id == key.topic_id => {
+                    topic.partitions.push(partition);
+                }
+                _ => response.responses.push(FetchResponseTopic {
+                    topic: (&key.topic).into(),
+                    topic_id: key.topic_id,
+                    partitions: vec![partition],
+                }),
+            }
+        }
+        if self.replier.version() >= 16 {
+            response.node_endpoints = leaders
+                .named()
+                .map(|(node_id, endpoint, rack)| FetchResponseNodeEndpoint {
+                    node_id,
+                    host: endpoint.host.into(),
+                    port: endpoint.port,
+                    rack: rack.map(Into::into),
+                })
+                .collect();
+        }
+        self.replier.reply_with(&response, slices)
+    }
+
+    /// Records in a format that the client's version can't read: the code its partition gets.
+    fn unreadable_by_old_client(&self, key: &SessionKey, read: &PartitionRead) -> Option<ErrorCode> {
+        let version = self.replier.version();
+        if version >= FIRST_ZSTD_VERSION || !read.error.is_none() {
+            return None;
+        }
+        let id = crate::base::TopicPartition::new(key.topic.clone(), key.partition);
+        let config = self.api.replicas.get(&id).ok()?.log.config();
+        if config.compression_type == CompressionType::Zstd {
+            return Some(ErrorCode::UnsupportedCompressionType);
+        }
+        let readable_magic = match version {
+            FIRST_BATCH_VERSION.. => return None,
+            2..=3 => 1,
+            _ => 0,
+        };
+        let bytes = read.slice.as_ref()?.read_to_bytes().ok()?;
+        let newer = Batches::new(&bytes).flatten().any(|batch| batch.magic() > readable_magic);
+        newer.then_some(ErrorCode::UnsupportedVersion)
+    }
+}
+
+fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchResponsePartition {
+    let error = match read.error {
+        ErrorCode::KafkaStorageError if version <= 5 => ErrorCode::NotLeaderOrFollower,
+        error => error,
+    };
+    FetchResponsePartition {
+        partition_index: index,
+        error_code: error.code(),
+        high_watermark: read.high_watermark,
+        last_stable_offset: read.last_stable_offset,
+        log_start_offset: read.log_start_offset,
+        aborted_transactions: read.aborted.map(|aborted| {
+            aborted
+                .into_iter()
+                .map(|txn| FetchResponseAbortedTransaction {
+                    producer_id: txn.producer_id,
+                    first_offset: txn.first_offset,
+                })
+                .collect()
+        }),
+        records: Records::Bytes(bytes::Bytes::new()),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,26 @@
+//! ExpireDelegationToken (40). Not allowed on PLAINTEXT, and today every listener is; checked before whether tokens are enabled.
+
+use std::sync::Arc;
+
+use super::NO_TIMESTAMP;
+use crate::api::{Api, Malformed, Outcome, Request};
+use crate::base::ErrorCode;
+use crate::wire::{ExpireDelegationTokenRequest, ExpireDelegationTokenResponse};
+
+/// Answers at once.
+///
+/// # Errors
+/// [`Malformed`] closes the connection.
+pub async fn handle(_api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
+    let _: ExpireDelegationTokenRequest = request.decode()?;
+    Ok(request.replier().reply(&answer()))
+}
+
+/// The refusal.
+pub fn answer() -> ExpireDelegationTokenResponse {
+    ExpireDelegationTokenResponse {
+        error_code: ErrorCode::DelegationTokenRequestNotAllowed.code(),
+        expiry_timestamp_ms: NO_TIMESTAMP,
+        ..Default::default()
+    }
+}

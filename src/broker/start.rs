@@ -1,0 +1,351 @@
+//! The order of a start (`KafkaServer.startup`), one step a function, and what each failure tells the operator.
+//!
+//! Before anything touches ZooKeeper the log directories are locked: whoever holds the locks may end the session of a process that
+//! was killed here. Listeners are bound before the registration, so that a taken port fails the start and not the cluster, and accept
+//! last; meanwhile peers wait in the backlog.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
+use crate::admin::Admin;
+use crate::api::Api;
+use crate::api::control::{Applier, ApplierParts};
+use crate::base::env::Lane;
+use crate::base::{BrokerId, Env};
+use crate::client::Target;
+use crate::cluster::Cluster;
+use crate::config::live::LiveConfig;
+use crate::config::{BrokerConfig, StaticConfig};
+use crate::controller::{ControlVersions, Controller, ControllerSettings};
+use crate::disk::Disk;
+use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
+use crate::replica::Replicas;
+use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
+use crate::zk::session::{ConnectError, Zk, ZkOptions};
+use crate::zk::store;
+use crate::zk::store::StoreError;
+
+/// Why a broker did not start. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Configuration, identity, or anything else whose text is complete.
+    #[error("{0}")]
+    Message(String),
+    /// ZooKeeper was not reached, or refused.
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    /// ZooKeeper answered with something that can't be worked with.
+    #[error("ZooKeeper: {0}")]
+    Store(#[from] StoreError),
+    /// Directories and logs.
+    #[error("{0}")]
+    Logs(#[from] crate::log::StartError),
+    /// Threads, signals.
+    #[error("could not start: {0}")]
+    Threads(io::Error),
+    /// A listener could not be bound.
+    #[error("could not listen on {0}")]
+    Listen(io::Error),
+    /// Asked to stop while starting.
+    #[error("asked to stop")]
+    Stopped,
+}
+
+/// Bytes of requests in flight when `queued.max.request.bytes` does not say: five of the largest requests that are allowed, at least
+/// what a hundred busy producers keep in flight.
+const DEFAULT_BUDGET_REQUESTS: usize = 5;
+
+impl Broker {
+    /// Starts a broker; it serves when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`]; whatever was begun is given up.
+    pub(super) async fn start(
+        env: &Env,
+        config: BrokerConfig,
+        statics: StaticConfig,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Self, StartError> {
+        let steps = async {
+            let dirs = lock_dirs(env, &config).await?;
+            let zk = Zk::connect(env, zk_options(&config)).await?;
+            let started = Self::start_on(env, &config, statics, &stopping, dirs, zk.clone()).await;
+            if started.is_err() {
+                zk.close().await;
+            }
+            started
+        };
+        let mut stop = stopping.clone();
+        tokio::select! {
+            biased;
+            started = steps => started,
+            _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
+        }
+    }
+
+    async fn start_on(
+        env: &Env,
+        config: &BrokerConfig,
+        statics: StaticConfig,
+        stopping: &watch::Receiver<bool>,
+        mut dirs: LogDirs,
+        zk: Zk,
+    ) -> Result<Self, StartError> {
+        let session = zk.session();
+        store::ids::create_top_level_paths(&session).await?;
+        let identity = identity::establish(env, &session, config, &mut dirs).await?;
+        let id = identity.broker_id;
+        session::end_previous_process(&session, id, &dirs).await?;
+        let live = Arc::new(
+            LiveConfig::new(statics, config_watch::read_dynamic(&session, id).await?)
+                .map_err(|e| StartError::Message(e.to_string()))?,
+        );
+        let cluster = Arc::new(Cluster::new(identity.cluster_id, id));
+        config_watch::read_topics(&session, &cluster).await?;
+        let session_file = session::SessionFile::in_first_dir(&dirs);
+        let logs = load_logs(env, &live, &cluster, dirs, stopping).await?;
+        session_file.write(session.id());
+        feature_watch::start(env, zk.clone(), cluster.clone());
+
+        let bound = bind(env, config).await?;
+        let own_address = own_address(config, &bound)?;
+        let node = register::node(env, id, config, &bound)?;
+        register::refuse_shared_endpoints(&session, &node).await?;
+        let epoch = register::register(&session, &node, &[]).await?;
+        cluster.epochs.registered(epoch);
+
+        let controller =
+            Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
+        let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+        let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
+        let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
+        let applier = Applier::start(ApplierParts {
+            env: env.clone(),
+            cluster: cluster.clone(),
+            replicas: replicas.clone(),
+            admin: admin.clone(),
+            config: live.clone(),
+        });
+        let api = Arc::new(Api {
+            env: env.clone(),
+            cluster: cluster.clone(),
+            replicas: replicas.clone(),
+            controller: controller.clone(),
+            admin: admin.clone(),
+            config: live.clone(),
+            applier,
+        });
+        let broker = Self {
+            env: env.clone(),
+            id,
+            config: live.clone(),
+            zk: zk.clone(),
+            cluster,
+            logs: logs.clone(),
+            replicas,
+            controller,
+            server: Server::default(),
+            own_address,
+            _api: api.clone(),
+            _admin: admin,
+        };
+        broker.start_tasks(node, session_file);
+        logs.start_background();
+        let options = server_options(env, config);
+        for listener in bound {
+            broker.server.serve(listener, api.clone(), options.clone());
+        }
+        Ok(broker)
+    }
+
+    fn start_tasks(&self, node: register::Node, session_file: session::SessionFile) {
+        let tasks = &self.env.tasks;
+        let sequencer = session::Sequencer {
+            env: self.env.clone(),
+            zk: self.zk.clone(),
+            cluster: self.cluster.clone(),
+            controller: self.controller.clone(),
+            node,
+            session_file,
+        };
+        tasks.spawn(Lane::Control, "session sequencer", sequencer.run());
+        let watch = config_watch::ConfigWatch {
+            env: self.env.clone(),
+            zk: self.zk.clone(),
+            cluster: self.cluster.clone(),
+            config: self.config.clone(),
+            logs: self.logs.clone(),
+            controller: self.controller.clone(),
+        };
+        tasks.spawn(Lane::Control, "config watch", watch.run());
+        tasks.spawn(Lane::Control, "producer ids", producer_ids::run(self.controller_channel(), self.cluster.clone()));
+        let notices = dir_notice::start(&self.env, self.zk.clone(), self.id);
+        tasks.spawn(Lane::Control, "log directory failures", self.replicas.clone().follow_dir_failures(notices));
+    }
+}
+
+async fn lock_dirs(env: &Env, config: &BrokerConfig) -> Result<LogDirs, StartError> {
+    let paths: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
+    Ok(env.tasks.blocking(move || LogDirs::open(Disk::Real, &paths)).await?)
+}
+
+fn ms(value: impl TryInto<u64>) -> Duration {
+    Duration::from_millis(value.try_into().unwrap_or(0))
+}
+
+fn zk_options(config: &BrokerConfig) -> ZkOptions {
+    ZkOptions {
+        connect: config.zookeeper_connect.clone(),
+        session_timeout: ms(config.zookeeper_session_timeout_ms),
+        connection_timeout: ms(config.zookeeper_connection_timeout_ms),
+        max_in_flight: usize::try_from(config.zookeeper_max_in_flight_requests).unwrap_or(1),
+    }
+}
+
+async fn load_logs(
+    env: &Env,
+    live: &Arc<LiveConfig>,
+    cluster: &Arc<Cluster>,
+    dirs: LogDirs,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Arc<LogManager>, StartError> {
+    let cancel = CancelFlag::new();
+    let on_stop = {
+        let (cancel, mut stopping) = (cancel.clone(), stopping.clone());
+        env.tasks.spawn(Lane::Control, "cancel loading", async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+            cancel.cancel();
+        })
+    };
+    let (loading_env, live, cluster) = (env.clone(), live.clone(), cluster.clone());
+    let loaded = env
+        .tasks
+        .blocking(move || {
+            let topic_config = |topic: &str| live.topic(&cluster.overrides.get(topic));
+            let config = manager_config(&live.load());
+            LogManager::load(loading_env, dirs, config, &topic_config, &cancel)
+        })
+        .await;
+    on_stop.abort();
+    Ok(loaded?)
+}
+
+fn manager_config(config: &BrokerConfig) -> ManagerConfig {
+    let every = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    ManagerConfig {
+        recovery_threads_per_dir: usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1).max(1),
+        retention_check_ms: every(config.log_retention_check_interval_ms),
+        flush_check_ms: every(config.log_flush_scheduler_interval_ms),
+        recovery_checkpoint_ms: every(config.log_flush_offset_checkpoint_interval_ms.into()),
+        start_offset_checkpoint_ms: every(config.log_flush_start_offset_checkpoint_interval_ms.into()),
+        initial_task_delay_ms: every(config.log_initial_task_delay_ms),
+        producer_expiration_ms: config.producer_id_expiration_ms.into(),
+        producer_expiration_check_ms: every(config.producer_id_expiration_check_interval_ms.into()),
+        verify_transactions: config.transaction_partition_verification_enable,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+async fn bind(env: &Env, config: &BrokerConfig) -> Result<Vec<BoundListener>, StartError> {
+    let mut bound = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        let host = listener.host.as_deref().unwrap_or("");
+        let backlog = config.socket_listen_backlog_size;
+        let one = BoundListener::bind(env, &listener.name, host, listener.port, backlog).await;
+        bound.push(one.map_err(StartError::Listen)?);
+    }
+    Ok(bound)
+}
+
+/// Where this broker reaches itself: the bound address of the inter-broker listener, whatever is advertised.
+fn own_address(config: &BrokerConfig, bound: &[BoundListener]) -> Result<Target, StartError> {
+    let name = config.control_plane_listener.as_ref().unwrap_or(&config.inter_broker_listener);
+    let listener = bound.iter().find(|l| *l.name == **name);
+    let address = listener.ok_or_else(|| StartError::Message(format!("no listener is named {name}")))?.address;
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        // Bound to all addresses of both families: the older one is there wherever the newer one is.
+        std::net::IpAddr::V6(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    Ok(Target::new(host.to_string(), address.port()))
+}
+
+fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target) -> ControllerSettings {
+    let ibp = config.inter_broker_protocol_version.release();
+    let listener = config.control_plane_listener.clone().unwrap_or_else(|| config.inter_broker_listener.clone());
+    ControllerSettings {
+        inter_broker_listener: config.inter_broker_listener.clone(),
+        versions: ControlVersions::for_ibp(ibp),
+        topic_ids: ibp >= (2, 8),
+        leader_recovery: ibp >= (3, 2),
+        feature_version: if ibp >= (3, 3) { 2 } else { 1 },
+        delete_topic_enable: config.delete_topic_enable,
+        unclean_leader_election: config.log.unclean_leader_election_enable,
+        auto_leader_rebalance: config.auto_leader_rebalance_enable,
+        imbalance_check_interval: Duration::from_secs(
+            u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1),
+        ),
+        imbalance_percentage: u32::try_from(config.leader_imbalance_per_broker_percentage).unwrap_or(0),
+        request_timeout: ms(config.request_timeout_ms),
+        connect_timeout: ms(config.controller_socket_timeout_ms),
+        ..ControllerSettings::new(id, listener, own_address)
+    }
+}
+
+fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
+    let max_request_bytes = usize::try_from(config.socket_request_max_bytes).unwrap_or(0);
+    let budget = match usize::try_from(config.queued_max_request_bytes) {
+        Ok(bytes) if bytes > 0 => bytes,
+        _ => max_request_bytes.saturating_mul(DEFAULT_BUDGET_REQUESTS),
+    };
+    let count = |value: i32| usize::try_from(value).unwrap_or(0);
+    let mut overrides = env.rng.seed().map();
+    for (host, most) in &config.max_connections_per_ip_overrides {
+        // Kafka resolves names here too; a name that does not resolve must not stop the start.
+        match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)) {
+            Ok(addresses) => overrides.extend(addresses.map(|a| (a.ip().to_canonical(), count(*most)))),
+            Err(error) => {
+                tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that does not resolve")
+            }
+        }
+    }
+    let bounds = ConnectionBounds {
+        total: count(config.max_connections),
+        per_ip: count(config.max_connections_per_ip),
+        overrides,
+    };
+    raise_file_limit();
+    ServerOptions {
+        max_request_bytes,
+        max_idle: ms(config.connections_max_idle_ms),
+        budget: RequestBudget::new(budget),
+        limits: ConnectionLimits::new(bounds, env.rng.seed()),
+    }
+}
+
+/// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
+const WANTED_FILES: u64 = 100_000;
+
+/// Takes as many file descriptors as the system gives.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum;
+    if limit.current < most || most.is_none() {
+        let wanted = Rlimit { current: most.or(Some(WANTED_FILES)), maximum: most };
+        if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+            tracing::warn!(%error, "could not raise the limit of open files");
+        }
+    }
+    if let Some(files) = getrlimit(Resource::Nofile).current
+        && files < WANTED_FILES
+    {
+        tracing::warn!(files, "few open files are allowed: raise the limit (ulimit -n) to {WANTED_FILES} or more");
+    }
+}

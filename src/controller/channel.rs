@@ -1,0 +1,203 @@
+//! One sender per broker (`ControllerChannelManager`, `RequestSendThread`): a queue, one request in flight, tried for ever.
+//!
+//! `run.rs` hands requests in order; each broker gets them in that order. A request is tried every 100 ms until it is answered or
+//! the broker's channel is closed, which drops what is queued. To this broker itself it goes over the network like to any other, at
+//! the address where its listener is bound. Answers come back as events.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::batch::{Batch, ControlRequest};
+use super::context::{Broker, Context};
+use super::event::{Event, Events};
+use super::settings::{ControlVersions, ControllerSettings};
+use crate::base::env::Lane;
+use crate::base::{BrokerId, Env, TopicPartition};
+use crate::client::{BrokerClient, ClientError, ClientOptions, Target};
+use crate::wire::{LeaderAndIsrResponse, StopReplicaResponse};
+
+/// Between two tries of a request.
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The senders of the registered brokers.
+#[derive(Debug)]
+pub(super) struct Channels {
+    env: Env,
+    events: Events,
+    by_broker: BTreeMap<BrokerId, Channel>,
+}
+
+#[derive(Debug)]
+struct Channel {
+    // Unbounded like Kafka's: what waits here are the changes of a broker that does not answer, and it is dropped at the latest
+    // when its session ends.
+    queue: mpsc::UnboundedSender<ControlRequest>,
+    sender: JoinHandle<()>,
+}
+
+impl Channels {
+    pub(super) fn new(env: Env, events: Events) -> Self {
+        Self { env, events, by_broker: BTreeMap::new() }
+    }
+
+    /// Starts the sender of a broker that has none.
+    pub(super) fn add(&mut self, broker: &Broker, settings: &ControllerSettings) {
+        if self.by_broker.contains_key(&broker.id) {
+            return;
+        }
+        let target = if broker.id == settings.broker_id {
+            Some(settings.own_address.clone())
+        } else {
+            let endpoint = broker.endpoint(&settings.listener);
+            endpoint.and_then(|e| Some(Target::new(e.host.clone(), u16::try_from(e.port).ok()?)))
+        };
+        let Some(target) = target else {
+            tracing::error!(broker = broker.id, listener = %settings.listener, "broker has no endpoint on this listener");
+            return;
+        };
+        let mut options = ClientOptions::new(settings.broker_id.to_string());
+        options.request_timeout = settings.request_timeout;
+        options.connect_timeout = settings.connect_timeout;
+        let client = BrokerClient::new(self.env.clone(), target, options);
+        let (queue, requests) = mpsc::unbounded_channel();
+        let sender = Sender { broker: broker.id, client, versions: settings.versions, events: self.events.clone() };
+        let sender = self.env.tasks.spawn(Lane::Control, "controller-sender", sender.run(requests));
+        self.by_broker.insert(broker.id, Channel { queue, sender });
+    }
+
+    /// Ends the sender of a broker at once; what it had queued is lost.
+    pub(super) fn remove(&mut self, broker: BrokerId) {
+        if let Some(channel) = self.by_broker.remove(&broker) {
+            channel.sender.abort();
+        }
+    }
+
+    /// Ends all senders.
+    pub(super) fn clear(&mut self) {
+        for (_, channel) in std::mem::take(&mut self.by_broker) {
+            channel.sender.abort();
+        }
+    }
+
+    /// Queues the requests of a batch.
+    pub(super) fn send(&self, batch: Batch, ctx: &Context, settings: &ControllerSettings) {
+        for (broker, request) in batch.into_requests(ctx, settings) {
+            match self.by_broker.get(&broker) {
+                // Only the end of the sender closes its queue, and it ends only by removal.
+                Some(channel) => drop(channel.queue.send(request)),
+                None => tracing::warn!(broker, "not sending to a broker that is offline"),
+            }
+        }
+    }
+}
+
+impl Drop for Channels {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The sending task of one broker.
+struct Sender {
+    broker: BrokerId,
+    client: BrokerClient,
+    versions: ControlVersions,
+    events: Events,
+}
+
+impl Sender {
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<ControlRequest>) {
+        while let Some(request) = requests.recv().await {
+            let mut warned = false;
+            loop {
+                match self.try_send(&request).await {
+                    Ok(Some(event)) => self.events.put(event),
+                    Ok(None) => {}
+                    Err(error) => {
+                        if warned {
+                            tracing::debug!(broker = self.broker, "control request, still: {error}");
+                        } else {
+                            tracing::warn!(broker = self.broker, "control request, trying again: {error}");
+                        }
+                        warned = true;
+                        tokio::time::sleep(RETRY_BACKOFF).await;
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
+    }
+
+    /// One try. The event is what the controller must hear of the answer.
+    async fn try_send(&mut self, request: &ControlRequest) -> Result<Option<Event>, ClientError> {
+        let broker = self.broker;
+        Ok(match request {
+            ControlRequest::LeaderAndIsr(request) => {
+                let answer = self.client.send(request, self.versions.leader_and_isr).await?;
+                let topic_names: BTreeMap<_, _> =
+                    request.topic_states.iter().map(|t| (t.topic_id, t.topic_name.clone())).collect();
+                let errors = leader_and_isr_errors(&answer, &topic_names);
+                Some(Event::LeaderAndIsrAnswered { broker, error: answer.error_code, errors })
+            }
+            ControlRequest::UpdateMetadata(request) => {
+                let answer = self.client.send(request, self.versions.update_metadata).await?;
+                (answer.error_code != 0).then_some(Event::UpdateMetadataAnswered { broker, error: answer.error_code })
+            }
+            ControlRequest::StopReplica(request) => {
+                let answer = self.client.send(request, self.versions.stop_replica).await?;
+                let deleting = deleting_partitions(request);
+                let errors: Vec<_> =
+                    stop_replica_errors(&answer).into_iter().filter(|(of, _)| deleting.contains(of)).collect();
+                (!deleting.is_empty()).then(|| Event::StopReplicaAnswered {
+                    broker,
+                    error: answer.error_code,
+                    // A top-level error answers no partition: all that were asked for have failed then.
+                    errors: match answer.error_code {
+                        0 => errors,
+                        code => deleting.into_iter().map(|of| (of, code)).collect(),
+                    },
+                })
+            }
+        })
+    }
+}
+
+fn leader_and_isr_errors(
+    answer: &LeaderAndIsrResponse,
+    names: &BTreeMap<crate::base::TopicId, crate::wire::Str>,
+) -> Vec<(TopicPartition, i16)> {
+    let flat =
+        answer.partition_errors.iter().map(|e| (TopicPartition::new(&*e.topic_name, e.partition_index), e.error_code));
+    let by_id = answer.topics.iter().flat_map(|topic| {
+        let name = names.get(&topic.topic_id).map(|name| std::sync::Arc::<str>::from(&**name));
+        topic.partition_errors.iter().filter_map(move |e| {
+            Some((TopicPartition { topic: name.clone()?, partition: e.partition_index }, e.error_code))
+        })
+    });
+    flat.chain(by_id).collect()
+}
+
+fn deleting_partitions(request: &crate::wire::StopReplicaRequest) -> std::collections::BTreeSet<TopicPartition> {
+    let mut out = std::collections::BTreeSet::new();
+    for topic in &request.topic_states {
+        let deleted = topic.partition_states.iter().filter(|p| p.delete_partition);
+        out.extend(deleted.map(|p| TopicPartition::new(&*topic.topic_name, p.partition_index)));
+    }
+    if request.delete_partitions {
+        let flat = request.ungrouped_partitions.iter();
+        out.extend(flat.map(|p| TopicPartition::new(&*p.topic_name, p.partition_index)));
+        for topic in &request.topics {
+            out.extend(topic.partition_indexes.iter().map(|p| TopicPartition::new(&*topic.name, *p)));
+        }
+    }
+    out
+}
+
+fn stop_replica_errors(answer: &StopReplicaResponse) -> Vec<(TopicPartition, i16)> {
+    let errors = answer.partition_errors.iter();
+    errors.map(|e| (TopicPartition::new(&*e.topic_name, e.partition_index), e.error_code)).collect()
+}

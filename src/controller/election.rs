@@ -1,0 +1,112 @@
+//! Who leads a partition (`Election`, `PartitionLeaderElectionAlgorithms`): the four strategies as plain functions.
+//!
+//! Called by `partition_state.rs` with the state just read from ZooKeeper. "Live" is the caller's word: registered, not shutting
+//! down, and the partition not in a failed log directory of that broker.
+
+use super::context::LeaderAndIsr;
+use crate::base::BrokerId;
+use crate::base::ids::NO_BROKER;
+
+/// Why and among whom a leader is chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strategy {
+    /// The leader is dead or there has never been one. `allow_unclean` is an administrator's word; the topic's own configuration
+    /// is looked at besides.
+    Offline {
+        /// An administrator asked for an unclean election.
+        allow_unclean: bool,
+    },
+    /// The leader is not among the target replicas of a finished move.
+    Reassign,
+    /// Back to the first replica of the assignment.
+    Preferred,
+    /// The leader's broker is shutting down.
+    ControlledShutdown,
+}
+
+/// What one election looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    /// All replicas in assignment order (for [`Strategy::Reassign`]: the target's).
+    pub replicas: &'a [BrokerId],
+    /// Those that live and do not shut down, any order.
+    pub live: &'a [BrokerId],
+    /// Those that live or shut down, any order ([`Strategy::ControlledShutdown`] only).
+    pub live_or_shutting_down: &'a [BrokerId],
+    /// Brokers that are shutting down.
+    pub shutting_down: &'a [BrokerId],
+    /// A live replica outside the ISR may lead, losing data.
+    pub unclean_allowed: bool,
+    /// The cluster knows leader recovery (IBP 3.2 and later, KIP-704).
+    pub leader_recovery: bool,
+}
+
+/// An election's outcome.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Elected {
+    /// What to write; the partition epoch is still the one read.
+    pub state: LeaderAndIsr,
+    /// Who is told by LeaderAndIsr.
+    pub recipients: Vec<BrokerId>,
+    /// The leader was not in the ISR: records may be lost.
+    pub unclean: bool,
+}
+
+/// Elects a leader from the state read from ZooKeeper, or `None` when nobody can lead.
+pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) -> Option<Elected> {
+    let is_live = |id: &BrokerId| among.live.contains(id);
+    let in_isr = |id: &BrokerId| current.isr.contains(id);
+    let in_order = |wanted: &dyn Fn(&BrokerId) -> bool| -> Vec<BrokerId> {
+        among.replicas.iter().copied().filter(|id| wanted(id)).collect()
+    };
+    match strategy {
+        Strategy::Offline { .. } => {
+            let clean = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id));
+            let unclean = among.unclean_allowed.then(|| among.replicas.iter().copied().find(is_live)).flatten();
+            let leader = clean.or(unclean)?;
+            let (isr, recovering) = if clean.is_some() {
+                (current.isr.iter().copied().filter(is_live).collect(), current.recovering)
+            } else {
+                (vec![leader], among.leader_recovery || current.recovering)
+            };
+            let state = LeaderAndIsr { isr, recovering, ..current.with_leader(leader) };
+            Some(Elected { state, recipients: in_order(&is_live), unclean: clean.is_none() })
+        }
+        Strategy::Reassign => {
+            let leader = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id))?;
+            Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
+        }
+        Strategy::Preferred => {
+            let leader = among.replicas.first().copied().filter(|id| is_live(id) && in_isr(id))?;
+            Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
+        }
+        Strategy::ControlledShutdown => {
+            let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
+            let leaving = |id: &BrokerId| among.shutting_down.contains(id);
+            let leader = among.replicas.iter().copied().find(|id| up(id) && in_isr(id) && !leaving(id))?;
+            let isr = current.isr.iter().copied().filter(|id| !leaving(id)).collect();
+            let state = LeaderAndIsr { isr, ..current.with_leader(leader) };
+            Some(Elected { state, recipients: in_order(&up), unclean: false })
+        }
+    }
+}
+
+/// The first state of a partition: the first live replica leads, all live ones are in sync. `None` when none lives.
+pub fn initial(live_in_order: &[BrokerId]) -> Option<LeaderAndIsr> {
+    let leader = *live_in_order.first()?;
+    Some(LeaderAndIsr { leader, leader_epoch: 0, isr: live_in_order.to_vec(), recovering: false, partition_epoch: 0 })
+}
+
+/// The state without `replica` in the ISR, or `None` when it is not in it. The ISR never becomes empty: its last member stays in
+/// it, without leading.
+pub fn shrink(current: &LeaderAndIsr, replica: BrokerId) -> Option<LeaderAndIsr> {
+    if !current.isr.contains(&replica) {
+        return None;
+    }
+    let leader = if current.leader == replica { NO_BROKER } else { current.leader };
+    let isr = match current.isr.len() {
+        1 => current.isr.clone(),
+        _ => current.isr.iter().copied().filter(|id| *id != replica).collect(),
+    };
+    Some(LeaderAndIsr { isr, ..current.with_leader(leader) })
+}

@@ -1,0 +1,118 @@
+//! Taking over as the controller (`onControllerFailover`): the order of the steps is Kafka's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::TopicPartition;
+use crate::controller::core::{Core, Outcome};
+use crate::controller::event::Event;
+use crate::zk::store;
+use crate::zk::znode::{delete_topics, feature, isr_change, log_dir_event, topic};
+
+/// After taking over, the automatic balance looks for the first time; after that at its configured interval.
+const FIRST_BALANCE: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// Reads the cluster and brings every broker to what ZooKeeper says.
+    pub(in crate::controller) async fn take_over(&mut self) -> Outcome {
+        self.set_up_features().await?;
+        self.clear_notices().await?;
+        self.load_context().await?;
+        self.load_deletions().await?;
+        // Brokers learn of each other and of this controller before any LeaderAndIsr names a leader.
+        self.send_update_metadata(&self.ctx.live_or_shutting_down(), []);
+        self.start_replica_states().await?;
+        self.start_partition_states().await?;
+        tracing::info!(epoch = self.ctx.epoch, brokers = ?self.ctx.live_brokers(), "controller is ready");
+        self.start_reassignments().await?;
+        self.resume_deletions().await?;
+        self.start_preferred_elections().await?;
+        if self.settings.auto_leader_rebalance {
+            self.start_balance_timer(FIRST_BALANCE);
+        }
+        Ok(())
+    }
+
+    /// Creates `/feature`, or enables it. A ZooKeeper cluster finalizes no feature of its own.
+    async fn set_up_features(&mut self) -> Outcome {
+        let found = store::features::read(&self.link.session).await?;
+        let features = match &found {
+            Some((node, _)) if node.enabled => node.features.clone(),
+            _ => BTreeMap::new(),
+        };
+        let wanted = feature::FeatureNode { version: self.settings.feature_version, enabled: true, features };
+        if found.is_none_or(|(node, _)| node != wanted) {
+            store::features::write(&self.link.session, &wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the watches on the notice nodes and drops the notices of before: what they told of is read afresh now.
+    async fn clear_notices(&mut self) -> Outcome {
+        let log_dirs = self.list_and_watch(log_dir_event::PATH, || Event::LogDirFailure).await?;
+        let isr = self.list_and_watch(isr_change::PATH, || Event::IsrChange).await?;
+        let mut old: Vec<String> = log_dirs.iter().map(|name| log_dir_event::path(name)).collect();
+        old.extend(isr.iter().map(|name| isr_change::path(name)));
+        self.delete_notices(&old).await
+    }
+
+    /// Deletes notices that have been dealt with.
+    pub(in crate::controller) async fn delete_notices(&mut self, paths: &[String]) -> Outcome {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let deletes = paths.iter().map(|path| crate::zk::session::Op::delete(path, None)).collect();
+        for result in store::fenced::write(&self.link.session, self.link.term()?, deletes).await? {
+            if let Err(error) = result {
+                tracing::warn!("a notice was not deleted: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read.
+    async fn load_context(&mut self) -> Outcome {
+        self.ctx.brokers = self.read_brokers().await?;
+        let names = self.list_and_watch(topic::PATH, || Event::TopicChange).await?;
+        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
+        let topics = self.read_topics(&names).await?;
+        self.take_topics(topics).await?;
+        let ids = self.ctx.live_or_shutting_down();
+        self.watch_brokers(&ids).await?;
+        self.load_leadership().await?;
+        for broker in self.ctx.brokers.values() {
+            self.channels.add(broker, &self.settings);
+        }
+        Ok(())
+    }
+
+    /// Leader and ISR of every partition.
+    async fn load_leadership(&mut self) -> Outcome {
+        let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
+        self.refresh_leadership(&all).await
+    }
+
+    /// Reads leader and ISR of some partitions again.
+    pub(in crate::controller) async fn refresh_leadership(&mut self, of: &[TopicPartition]) -> Outcome {
+        if of.is_empty() {
+            return Ok(());
+        }
+        let read = self.read_states(of).await?;
+        for (name, read) in of.iter().zip(read) {
+            if let Some(leadership) = read {
+                self.ctx.set_leadership(name, leadership);
+            }
+        }
+        Ok(())
+    }
+
+    /// Topics marked for deletion, and which of them have to wait.
+    async fn load_deletions(&mut self) -> Outcome {
+        let marked = self.list_and_watch(delete_topics::PATH, || Event::TopicDeletion).await?;
+        let marked: BTreeSet<Arc<str>> = marked.into_iter().map(Arc::from).collect();
+        let mut ineligible = self.ctx.topics_with_offline_replicas();
+        ineligible.extend(self.ctx.reassigning.iter().map(|p| p.topic.clone()));
+        self.start_deletions(marked, ineligible).await
+    }
+}

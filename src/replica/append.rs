@@ -1,0 +1,137 @@
+//! Appends by clients and coordinators, and the wait for their replication.
+//!
+//! An append runs to its end on the caller's task under the log's append mutex; the wait after it may be dropped. A waiting produce
+//! holds (term, last offset): it succeeds when the same term still runs and the high watermark is above the offset, both seen in one
+//! look at the state. Losing leadership and winning it back in between acknowledges nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::partition::Partition;
+use super::state::Role;
+use super::table::Replicas;
+use super::wait::{Until, Waiter};
+use crate::base::{ErrorCode, TopicPartition};
+use crate::log::{AppendError, Appended, LeaderAppend};
+use crate::record::Origin;
+
+/// `acks` of a produce that wants every in-sync replica to have it.
+pub const ACKS_ALL: i16 = -1;
+
+/// What a refused append tells the producer.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The partition's code.
+    pub code: ErrorCode,
+    /// For people; produce 8 and later carry it.
+    pub message: Option<String>,
+    /// Records of the batch that are to blame: index and reason.
+    pub records: Vec<(i32, String)>,
+}
+
+/// A batch that is in the leader's log and waits to be committed.
+#[derive(Debug)]
+pub struct Written {
+    /// Offsets, times.
+    pub appended: Appended,
+    partition: Arc<Partition>,
+    term: u64,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, records: Vec::new() }
+    }
+}
+
+impl From<AppendError> for Refusal {
+    /// Only with refused records does Kafka send a message (`ReplicaManager.hasCustomErrorMessage`).
+    fn from(error: AppendError) -> Self {
+        let code = error.code();
+        match error {
+            AppendError::Invalid(invalid) if !invalid.refused().is_empty() => Self {
+                code,
+                message: Some(invalid.to_string()),
+                records: invalid.refused().iter().map(|r| (r.batch_index, r.message.clone())).collect(),
+            },
+            error => {
+                tracing::debug!(%error, "append refused");
+                code.into()
+            }
+        }
+    }
+}
+
+impl Replicas {
+    /// Appends records to the partition's log as its leader. On return they are in the file (page cache), not yet replicated.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was written.
+    pub async fn append(
+        &self,
+        id: &TopicPartition,
+        records: Bytes,
+        acks: i16,
+        origin: Origin,
+    ) -> Result<Written, Refusal> {
+        let partition = self.get(id)?;
+        let (appended, term) = {
+            let mut writer = partition.log.lock().await;
+            partition.settle(&mut writer).await.map_err(|error| error.code())?;
+            // Looked at under the append mutex: whoever makes this replica a follower cannot truncate before this append is done.
+            let (leader_epoch, term) = {
+                let state = partition.state();
+                state.check_leader()?;
+                if acks == ACKS_ALL && !state.has_min_isr(partition.log.config().min_insync_replicas) {
+                    return Err(ErrorCode::NotEnoughReplicas.into());
+                }
+                (state.leader_epoch, state.term)
+            };
+            let append = LeaderAppend { records, leader_epoch, origin, verification: None };
+            (writer.append_leader(append).await?, term)
+        };
+        partition.advance();
+        Ok(Written { appended, partition, term })
+    }
+}
+
+impl Written {
+    /// Waits until every in-sync replica has the batch. A duplicate waits exactly like its original did.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER or KAFKA_STORAGE_ERROR when the term has ended, NOT_ENOUGH_REPLICAS_AFTER_APPEND when it is replicated
+    /// to too few, REQUEST_TIMED_OUT at the deadline: the data stays in every case.
+    pub async fn committed(&self, deadline: Instant) -> Result<(), ErrorCode> {
+        if let Some(result) = self.look() {
+            return result; // one replica, or a quick follower: nothing to register
+        }
+        let waiter = Waiter::new();
+        let _place = self.partition.waiters.register(&waiter, Until::Committed(self.appended.last_offset));
+        loop {
+            if let Some(result) = self.look() {
+                return result;
+            }
+            if waiter.wait(deadline).await {
+                return self.look().unwrap_or(Err(ErrorCode::RequestTimedOut));
+            }
+        }
+    }
+
+    /// The answer, if it is known: term and high watermark in one look.
+    fn look(&self) -> Option<Result<(), ErrorCode>> {
+        let state = self.partition.state();
+        if state.offline {
+            return Some(Err(ErrorCode::KafkaStorageError));
+        }
+        if state.role != Role::Leader || state.term != self.term {
+            return Some(Err(ErrorCode::NotLeaderOrFollower));
+        }
+        if self.partition.log.high_watermark() <= self.appended.last_offset {
+            return None;
+        }
+        let enough = state.has_min_isr(self.partition.log.config().min_insync_replicas);
+        Some(if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) })
+    }
+}

@@ -1,0 +1,178 @@
+//! Reads for fetches: many partitions under one budget, waiting until there is enough.
+//!
+//! Nothing of the log is copied: a read ends as file slices. Kafka's rule is kept that the first partition with data may exceed every
+//! limit by one batch, or a record larger than the limits could never be fetched (`ReplicaManager.readFromLog`).
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::fetch_session::{SessionKey, Wanted};
+use super::partition::Partition;
+use super::table::Replicas;
+use super::wait::{Registration, Until, Waiter};
+use crate::base::{ErrorCode, TopicPartition};
+use crate::disk::FileSlice;
+use crate::log::{AbortedTxn, ReadRequest};
+
+/// How a fetch reads, whatever the partition.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// Bytes of records over all partitions.
+    pub max_bytes: usize,
+    /// Fetch 0-2: the limit holds even for the first batch, which may then be cut short.
+    pub hard_max_bytes: bool,
+    /// Up to the last stable offset, with aborted transactions listed.
+    pub committed_transactions_only: bool,
+}
+
+/// What one partition gave.
+#[derive(Debug)]
+pub struct PartitionRead {
+    /// None when it went well.
+    pub error: ErrorCode,
+    /// -1 when refused before the read.
+    pub high_watermark: i64,
+    /// -1 when refused before the read.
+    pub last_stable_offset: i64,
+    /// -1 when refused before the read.
+    pub log_start_offset: i64,
+    /// Record bytes.
+    pub slice: Option<FileSlice>,
+    /// Only when asked for.
+    pub aborted: Option<Vec<AbortedTxn>>,
+    /// The partition's leader and epoch, for clients that were refused for not knowing them.
+    pub current_leader: Option<(i32, i32)>,
+}
+
+impl PartitionRead {
+    /// Refused before anything was read.
+    pub fn refused(error: ErrorCode) -> Self {
+        Self {
+            error,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            slice: None,
+            aborted: Some(Vec::new()),
+            current_leader: None,
+        }
+    }
+
+    /// Bytes of records.
+    pub fn len(&self) -> usize {
+        self.slice.as_ref().map_or(0, |slice| slice.len)
+    }
+
+    /// True without records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Replicas {
+    /// Reads all partitions once, in order, under one budget.
+    pub async fn read(&self, wanted: &[(SessionKey, Wanted)], limits: ReadLimits) -> Vec<PartitionRead> {
+        let mut left = limits.max_bytes;
+        let mut at_least_one = !limits.hard_max_bytes;
+        let mut reads = Vec::with_capacity(wanted.len());
+        for (key, wanted) in wanted {
+            let read = self.read_one(key, wanted, limits, left, at_least_one).await;
+            at_least_one &= read.is_empty();
+            left = left.saturating_sub(read.len());
+            reads.push(read);
+        }
+        reads
+    }
+
+    async fn read_one(
+        &self,
+        key: &SessionKey,
+        wanted: &Wanted,
+        limits: ReadLimits,
+        left: usize,
+        at_least_one: bool,
+    ) -> PartitionRead {
+        let partition = match self.readable(key) {
+            Ok(partition) => partition,
+            Err(code) => return PartitionRead::refused(code),
+        };
+        if let Err(code) = partition.check_leader(wanted.current_leader_epoch) {
+            let leader = self.leader_of(key);
+            return PartitionRead { current_leader: leader, ..PartitionRead::refused(code) };
+        }
+        let log = &partition.log;
+        // The ends are taken before the read, so that what is answered as readable was readable when the records were chosen.
+        let high_watermark = log.high_watermark();
+        let last_stable_offset = log.last_stable_offset();
+        let upper = partition.readable_end(limits.committed_transactions_only);
+        let ask = ReadRequest {
+            offset: wanted.fetch_offset,
+            max_bytes: left.min(usize::try_from(wanted.max_bytes).unwrap_or(0)),
+            min_one_message: at_least_one,
+            upper,
+            aborted: limits.committed_transactions_only,
+        };
+        let mut read = PartitionRead {
+            error: ErrorCode::None,
+            high_watermark,
+            last_stable_offset,
+            log_start_offset: log.start_offset(),
+            slice: None,
+            aborted: None,
+            current_leader: None,
+        };
+        match log.read(ask).await {
+            Ok(found) => {
+                // Since Fetch 3 an incomplete first batch is of no use to anyone.
+                read.slice = found.slice.filter(|_| limits.hard_max_bytes || !found.first_batch_incomplete);
+                read.aborted = limits.committed_transactions_only.then_some(found.aborted);
+            }
+            Err(error) => {
+                read.error = error.code();
+                read.high_watermark = -1;
+                read.last_stable_offset = -1;
+                read.log_start_offset = -1;
+            }
+        }
+        read
+    }
+
+    /// Waits until the partitions have more than they gave, the deadline, or a change that a fetcher must hear of. The next read tells.
+    pub async fn wait_for_more(&self, wait: &ReadWait, deadline: Instant) -> bool {
+        !wait.waiter.wait(deadline).await
+    }
+
+    /// Registers a fetch in its partitions. Read after this, then wait: nothing is missed.
+    pub fn register_read(&self, wanted: &[(SessionKey, Wanted)]) -> ReadWait {
+        let waiter = Waiter::new();
+        let places = wanted
+            .iter()
+            .filter_map(|(key, wanted)| {
+                let partition = self.readable(key).ok()?;
+                Some(partition.waiters.register(&waiter, Until::Committed(wanted.fetch_offset)))
+            })
+            .collect();
+        ReadWait { waiter, _places: places }
+    }
+
+    fn readable(&self, key: &SessionKey) -> Result<Arc<Partition>, ErrorCode> {
+        if key.topic.is_empty() {
+            return Err(ErrorCode::UnknownTopicId);
+        }
+        self.get_with_id(&TopicPartition::new(key.topic.clone(), key.partition), key.topic_id)
+    }
+
+    fn leader_of(&self, key: &SessionKey) -> Option<(i32, i32)> {
+        let image = self.cluster.metadata.load();
+        let partition = image.partition(&key.topic, key.partition)?;
+        Some((partition.leader, partition.leader_epoch))
+    }
+}
+
+/// A fetch that waits in its partitions.
+#[derive(Debug)]
+pub struct ReadWait {
+    waiter: Arc<Waiter>,
+    _places: Vec<Registration>,
+}

@@ -1,0 +1,210 @@
+//! One connection: reads requests, starts them, answers them in their order.
+//!
+//! **Produce overlaps Produce**: a produce is verified and appended in its turn on this task, its wait for replication is kept in
+//! [`Connection::pending`] while the next produce is read. Any other request starts when everything before it is answered. A closing
+//! follows the answers due before it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::dispatch::{self, Refused};
+use super::frame::{FrameError, FrameReader};
+use super::limits::Place;
+use super::send;
+use crate::api::{self, Api, Outcome, Peer, Request};
+use crate::base::env::{Lane, Stream};
+use crate::wire::ApiKey;
+
+/// Produces of one connection that wait for replication at a time. Kafka's producer sends five; librdkafka's default is a million, of
+/// which more would only wait in memory here instead of in the socket.
+const MAX_PIPELINED: usize = 64;
+
+/// A connection and what it still owes.
+pub struct Connection {
+    stream: Stream,
+    reader: FrameReader,
+    peer: Arc<Peer>,
+    api: Arc<Api>,
+    pending: VecDeque<Pending>,
+    /// Read, but not to be started before all of `pending` is answered.
+    held: Option<(Request, Option<OwnedSemaphorePermit>)>,
+    max_idle: Duration,
+    on_control: bool,
+    _place: Place,
+}
+
+struct Pending {
+    outcome: Outcome,
+    key: ApiKey,
+    _budget: Option<OwnedSemaphorePermit>,
+}
+
+/// How a connection's stay on a lane ends.
+enum End {
+    Closed,
+    MoveToControl,
+}
+
+impl Connection {
+    /// A connection just accepted.
+    pub fn new(
+        stream: Stream,
+        reader: FrameReader,
+        peer: Arc<Peer>,
+        api: Arc<Api>,
+        max_idle: Duration,
+        place: Place,
+    ) -> Self {
+        Self {
+            stream,
+            reader,
+            peer,
+            api,
+            pending: VecDeque::new(),
+            held: None,
+            max_idle,
+            on_control: false,
+            _place: place,
+        }
+    }
+
+    /// Serves until the peer goes, errs, idles too long, or the broker stops.
+    pub async fn run(mut self) {
+        match self.serve().await {
+            End::Closed => {}
+            End::MoveToControl => {
+                self.on_control = true;
+                let tasks = self.api.env.tasks.clone();
+                tasks.spawn(Lane::Control, "control connection", async move {
+                    self.serve().await;
+                });
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut stopping = self.peer.stopping.clone();
+        let mut idle_at = Instant::now() + self.max_idle;
+        loop {
+            if !self.answer_ready().await {
+                return End::Closed;
+            }
+            if self.pending.is_empty() {
+                if let Some((request, budget)) = self.held.take() {
+                    if self.belongs_to_control(&request) {
+                        self.held = Some((request, budget));
+                        return End::MoveToControl;
+                    }
+                    self.start(request, budget).await;
+                    idle_at = Instant::now() + self.max_idle;
+                    continue;
+                }
+                if *stopping.borrow_and_update() {
+                    return End::Closed;
+                }
+            }
+            let may_read = self.held.is_none() && self.pending.len() < MAX_PIPELINED && !*stopping.borrow();
+            tokio::select! {
+                biased;
+                outcome = front(&mut self.pending), if !self.pending.is_empty() => {
+                    if let Some(front) = self.pending.front_mut() {
+                        front.outcome = outcome;
+                    }
+                }
+                frame = self.reader.next(&mut self.stream), if may_read => match frame {
+                    Ok(Some(frame)) => match dispatch::open(frame.bytes, &self.peer) {
+                        Ok(request) if self.may_overlap(&request) => {
+                            self.start(request, frame.budget).await;
+                            idle_at = Instant::now() + self.max_idle;
+                        }
+                        Ok(request) => self.held = Some((request, frame.budget)),
+                        Err(refused) => self.refuse(refused),
+                    },
+                    Ok(None) => {
+                        if self.reader.is_mid_frame() {
+                            tracing::debug!(peer = %self.peer.address, "connection ended within a request");
+                        }
+                        return End::Closed;
+                    }
+                    Err(FrameError::Io(error)) => {
+                        tracing::debug!(peer = %self.peer.address, %error, "connection broke");
+                        return End::Closed;
+                    }
+                    Err(error @ FrameError::Size { .. }) => {
+                        tracing::warn!(peer = %self.peer.address, listener = %self.peer.listener, "{error}; closing the connection");
+                        self.close_in_turn();
+                    }
+                },
+                _ = stopping.changed(), if !*stopping.borrow() => {}
+                () = tokio::time::sleep_until(idle_at), if self.pending.is_empty() => {
+                    tracing::debug!(peer = %self.peer.address, "connection idle for connections.max.idle.ms");
+                    return End::Closed;
+                }
+            }
+        }
+    }
+
+    /// A produce behind produces.
+    fn may_overlap(&self, request: &Request) -> bool {
+        request.key == ApiKey::Produce
+            && self.pending.iter().all(|p| p.key == ApiKey::Produce)
+            && !self.pending.is_empty()
+    }
+
+    /// The controller's requests are served on its own lane; a connection shows what it is for with its first API.
+    fn belongs_to_control(&self, request: &Request) -> bool {
+        !self.on_control && request.key.is_cluster_action()
+    }
+
+    async fn start(&mut self, request: Request, budget: Option<OwnedSemaphorePermit>) {
+        let key = request.key;
+        match api::call(&self.api, request).await {
+            Ok(outcome) => self.pending.push_back(Pending { outcome, key, _budget: budget }),
+            Err(malformed) => self.refuse(malformed.into()),
+        }
+    }
+
+    fn refuse(&mut self, why: Refused) {
+        tracing::warn!(peer = %self.peer.address, listener = %self.peer.listener, "{why}; closing the connection");
+        self.close_in_turn();
+    }
+
+    /// Closes once what was accepted before is answered.
+    fn close_in_turn(&mut self) {
+        self.held = None;
+        self.pending.push_back(Pending { outcome: Outcome::Close, key: ApiKey::ApiVersions, _budget: None });
+    }
+
+    /// Sends the answers that are ready at the head of the queue; false when the connection is to be closed.
+    async fn answer_ready(&mut self) -> bool {
+        while let Some(front) = self.pending.front() {
+            if matches!(front.outcome, Outcome::Later(_)) {
+                break;
+            }
+            let Some(pending) = self.pending.pop_front() else { break };
+            match pending.outcome {
+                Outcome::Reply(reply) => {
+                    if let Err(error) = send::reply(&self.api.env.tasks, &mut self.stream, reply).await {
+                        tracing::debug!(peer = %self.peer.address, %error, "could not send an answer");
+                        return false;
+                    }
+                }
+                Outcome::Close => return false,
+                Outcome::NoReply | Outcome::Later(_) => {}
+            }
+        }
+        true
+    }
+}
+
+/// Waits for the answer at the head of the queue.
+async fn front(pending: &mut VecDeque<Pending>) -> Outcome {
+    match pending.front_mut().map(|p| &mut p.outcome) {
+        Some(Outcome::Later(future)) => future.await,
+        _ => std::future::pending().await, // nothing waits: `answer_ready` has taken it
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads requests off a connection: a four-byte size, then that many bytes.
+//!
+//! A small request is cut from a small shared buffer; a large one gets a buffer of exactly its size, which the kernel fills and the
+//! log writes from: its records are not copied in between. An idle connection holds no buffer. Beware: [`FrameReader::next`] is used
+//! in `select!`, so everything it has read lives in the reader, never in the future.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::base::env::Stream;
+
+/// What one read asks for: most requests fit, and a thousand busy connections hold 16 MB.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Budgets are counted in units of this size, so that 4 GiB fit the semaphore's permits and a small request costs one permit.
+const BUDGET_UNIT_BYTES: usize = 4 * 1024;
+
+/// Bytes of requests read but not yet answered, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
+/// bound is then 500 queued requests of 100 MiB; this is always on.
+#[derive(Clone, Debug)]
+pub struct RequestBudget {
+    units: Arc<Semaphore>,
+    total: u32,
+}
+
+impl RequestBudget {
+    /// A budget of about `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes.div_ceil(BUDGET_UNIT_BYTES)).unwrap_or(u32::MAX).max(1);
+        Self { units: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// Waits for room for a frame. A frame above the whole budget takes all of it.
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(BUDGET_UNIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.total);
+        self.units.clone().acquire_many_owned(units).await.ok()
+    }
+}
+
+/// One request: the bytes after the size, and its share of the budget, given back when the frame is dropped.
+#[derive(Debug)]
+pub struct Frame {
+    /// Header and body.
+    pub bytes: Bytes,
+    /// Held until the request is answered.
+    pub budget: Option<OwnedSemaphorePermit>,
+}
+
+/// Why no further request can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The peer sent a negative size or one above `socket.request.max.bytes`. Bytes of another protocol look like this too.
+    #[error("invalid receive (size = {size}, larger than {max}){}", hint(*.size))]
+    Size {
+        /// As read.
+        size: i32,
+        /// `socket.request.max.bytes`.
+        max: usize,
+    },
+    /// The connection broke.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What the first four bytes look like when a peer speaks something else.
+fn hint(size: i32) -> &'static str {
+    match size.to_be_bytes() {
+        [0x16, 0x03, _, _] => ": the peer speaks TLS, this listener is plaintext",
+        [b'G', b'E', b'T', b' '] | [b'P', b'O', b'S', b'T'] | [b'H', b'E', b'A', b'D'] => ": the peer speaks HTTP",
+        _ => "",
+    }
+}
+
+/// The reading side of a connection.
+#[derive(Debug)]
+pub struct FrameReader {
+    buffer: BytesMut,
+    budget: RequestBudget,
+    /// Taken for the frame at the head of the buffer, before its body is read.
+    reserved: Option<OwnedSemaphorePermit>,
+    max_bytes: usize,
+}
+
+impl FrameReader {
+    /// A reader that refuses frames above `max_bytes`.
+    pub fn new(budget: RequestBudget, max_bytes: usize) -> Self {
+        Self { buffer: BytesMut::new(), budget, reserved: None, max_bytes }
+    }
+
+    /// The next request; `None` when the peer closed between two requests or within one. Safe to drop at any point.
+    ///
+    /// # Errors
+    /// [`FrameError`]; the connection is then to be closed.
+    pub async fn next(&mut self, stream: &mut Stream) -> Result<Option<Frame>, FrameError> {
+        loop {
+            if let Some(size) = self.head()? {
+                if self.reserved.is_none() {
+                    self.reserved = self.budget.take(size).await;
+                }
+                if self.buffer.len() >= 4 + size {
+                    return Ok(Some(self.cut(size)));
+                }
+                self.make_room(4 + size);
+            }
+            if self.fill(stream).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// True while a request has begun and not ended.
+    pub fn is_mid_frame(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    fn head(&self) -> Result<Option<usize>, FrameError> {
+        let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+        let size = i32::from_be_bytes(*head);
+        match usize::try_from(size) {
+            Ok(bytes) if bytes <= self.max_bytes => Ok(Some(bytes)),
+            _ => Err(FrameError::Size { size, max: self.max_bytes }),
+        }
+    }
+
+    fn cut(&mut self, size: usize) -> Frame {
+        self.buffer.advance(4);
+        let bytes = self.buffer.split_to(size).freeze();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new(); // an idle connection holds nothing
+        }
+        Frame { bytes, budget: self.reserved.take() }
+    }
+
+    /// Room for exactly the frame, so that reading can't run past its end into bytes that would be copied again.
+    fn make_room(&mut self, frame: usize) {
+        if self.buffer.capacity() < frame {
+            let mut whole = BytesMut::with_capacity(frame);
+            whole.extend_from_slice(&self.buffer);
+            self.buffer = whole;
+        }
+    }
+
+    async fn fill(&mut self, stream: &mut Stream) -> io::Result<usize> {
+        if self.buffer.is_empty()
+            && let Some(tcp) = stream.tcp()
+        {
+            // Wait without a buffer: most connections are idle most of the time.
+            tcp.ready(Interest::READABLE).await?;
+        }
+        if self.buffer.capacity() == self.buffer.len() {
+            self.buffer.reserve(READ_BYTES);
+        }
+        stream.read_buf(&mut self.buffer).await
+    }
+}
