@@ -304,7 +304,7 @@ impl Log {
         let from = self.recovery_point();
         let up_to = up_to.min(self.leo());
         self.last_flush_ms.store(self.shared().env.clock.wall_ms(), Ordering::Relaxed);
-        if up_to <= from {
+        if up_to <= from || self.deleted.load(Ordering::Acquire) {
             return Ok(());
         }
         let segments = self.segments.load_full();

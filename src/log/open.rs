@@ -131,6 +131,7 @@ impl Log {
             dir: RwLock::new(dir.into()),
             future: AtomicBool::new(options.future),
             closed: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
             topic_id: Mutex::new(topic_id),
             config: ArcSwap::new(Arc::clone(&options.config)),
             segments: ArcSwap::new(Arc::new(segments)),

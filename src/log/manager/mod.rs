@@ -331,7 +331,8 @@ impl LogManager {
             .await
             .run(move |log, _| {
                 log.closed.store(true, Ordering::Release);
-                let to = log.move_dir(&name)?;
+                log.deleted.store(true, Ordering::Release);
+                let to = log.move_dir(&name)?; // waits for a flush under way
                 log.home().remove_later(to.to_path_buf(), true, delay);
                 tracing::info!(partition = %log.partition(), to = %to.display(), "marked for deletion");
                 Ok(())

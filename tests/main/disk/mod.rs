@@ -110,7 +110,7 @@ async fn a_stalled_call_sends_the_next_ones_to_the_pool() {
     let gate = Gate::new(&env.tasks, &env.clock, GateLimit::new(1));
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let (started, has_started) = tokio::sync::oneshot::channel();
-    let stuck = tokio::spawn({
+    let stuck = env.tasks.spawn(ottla::base::env::Lane::Data, "stuck", {
         let gate = gate.clone();
         async move {
             gate.run(move || {

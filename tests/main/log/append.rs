@@ -74,7 +74,8 @@ async fn readers_beside_an_appender_see_whole_batches_in_order() {
     let bed = Bed::real();
     let config = LogConfig { segment_bytes: 4000, index_interval_bytes: 300, ..small() };
     let log = bed.open("t-0", &new_log(config));
-    let writer = tokio::spawn({
+    let tasks = ottla::base::Env::current().tasks;
+    let writer = tasks.spawn(ottla::base::env::Lane::Data, "writer", {
         let log = log.clone();
         async move {
             for i in 0..1500 {
@@ -82,7 +83,7 @@ async fn readers_beside_an_appender_see_whole_batches_in_order() {
             }
         }
     });
-    let reader = tokio::spawn({
+    let reader = tasks.spawn(ottla::base::env::Lane::Data, "reader", {
         let log = log.clone();
         async move {
             let mut next = 0;
