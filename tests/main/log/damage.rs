@@ -301,3 +301,38 @@ async fn an_interrupted_cleaning_is_finished_or_undone() {
         assert!(!disk.exists(&leftover), "{}", leftover.display());
     }
 }
+
+#[tokio::test]
+async fn sequences_that_once_lost_data_keep_it() {
+    use Step::*;
+    // A cut at the recovery point was not on the device when the log was closed.
+    survive(vec![Append(1, 0), Flush, Truncate(1), CleanRestart]).await;
+    // A torn tail cut in recovery was not on the device when later segments were.
+    survive(vec![
+        Append(1, 0),
+        Flush,
+        Append(1, 35),
+        Append(1, 28),
+        Append(2, 67),
+        Flush,
+        Append(2, 12),
+        Append(1, 4),
+        PowerLoss(60, true),
+        Append(3, 99),
+        CleanRestart,
+        PowerLoss(0, false),
+    ])
+    .await;
+    // An end between two batches goes back to the last batch's.
+    survive(vec![
+        Append(2, 0),
+        Append(3, 0),
+        Append(2, 0),
+        Flush,
+        Append(3, 0),
+        Truncate(4),
+        PowerLoss(0, false),
+        PowerLoss(24, false),
+    ])
+    .await;
+}
