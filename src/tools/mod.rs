@@ -1,38 +1,23 @@
-//! The command line: `ottla broker` and the commands behind the scripts.
+//! The commands behind the scripts: each an `ottla` subcommand with Kafka's flags and output.
 
 pub mod dump_log;
-mod logging;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 
-use crate::broker::run::{self, BrokerArgs};
-
-/// The classic, ZooKeeper-coordinated Kafka in one native binary.
-#[derive(Debug, Parser)]
-#[command(name = "ottla", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// A command line tool.
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs a broker.
-    Broker(BrokerArgs),
+pub enum Tool {
     /// Prints what log segments, indexes and producer snapshots hold.
     DumpLog(dump_log::DumpLogArgs),
 }
 
-/// Parses the command line and runs the command.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.command {
-        Command::Broker(args) => {
-            logging::to_stdout();
-            run::run(&args)
+impl Tool {
+    /// Runs the tool; its output and exit code are those of Kafka's script.
+    pub fn run(&self) -> ExitCode {
+        match self {
+            Tool::DumpLog(args) => args.run(),
         }
-        Command::DumpLog(args) => args.run(),
     }
 }
