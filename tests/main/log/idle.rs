@@ -34,5 +34,6 @@ async fn measures_idle_logs() {
         logs.push(log);
     }
     let each = resident().saturating_sub(before) / logs.len();
+    println!("{each} bytes each");
     assert!(each < MOST_BYTES, "{each} bytes each");
 }
