@@ -30,6 +30,9 @@ mod stop;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+
 use crate::admin::Admin;
 use crate::api::Api;
 use crate::base::{BrokerId, Env};
@@ -55,6 +58,11 @@ pub struct Broker {
     server: Server,
     /// Where this broker reaches itself.
     own_address: Target,
+    /// Follows ZooKeeper's sessions; ended before the last one is closed, so that none is opened after it.
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+    /// Tasks that serve while the broker serves.
+    background: Mutex<Vec<JoinHandle<()>>>,
+    session_file: session::SessionFile,
     _api: Arc<Api>,
     _admin: Arc<Admin>,
 }

@@ -104,7 +104,6 @@ impl Sequencer {
         loop {
             let session = self.zk.session();
             if session.ended().await == SessionState::Closed {
-                self.session_file.remove();
                 return;
             }
             remember(&mut own, session.id());

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
@@ -179,10 +180,13 @@ impl Broker {
             controller,
             server: Server::default(),
             own_address,
+            sequencer: Mutex::default(),
+            background: Mutex::default(),
+            session_file,
             _api: api.clone(),
             _admin: admin,
         };
-        broker.start_tasks(node, session_file);
+        broker.start_tasks(node);
         logs.start_background();
         let options = server_options(env, config);
         for listener in bound {
@@ -191,7 +195,7 @@ impl Broker {
         Ok(broker)
     }
 
-    fn start_tasks(&self, node: register::Node, session_file: session::SessionFile) {
+    fn start_tasks(&self, node: register::Node) {
         let tasks = &self.env.tasks;
         let sequencer = session::Sequencer {
             env: self.env.clone(),
@@ -199,9 +203,9 @@ impl Broker {
             cluster: self.cluster.clone(),
             controller: self.controller.clone(),
             node,
-            session_file,
+            session_file: self.session_file.clone(),
         };
-        tasks.spawn(Lane::Control, "session sequencer", sequencer.run());
+        *self.sequencer.lock() = Some(tasks.spawn(Lane::Control, "session sequencer", sequencer.run()));
         let watch = config_watch::ConfigWatch {
             env: self.env.clone(),
             zk: self.zk.clone(),
@@ -210,10 +214,14 @@ impl Broker {
             logs: self.logs.clone(),
             controller: self.controller.clone(),
         };
-        tasks.spawn(Lane::Control, "config watch", watch.run());
-        tasks.spawn(Lane::Control, "producer ids", producer_ids::run(self.controller_channel(), self.cluster.clone()));
+        let ids = producer_ids::run(self.controller_channel(), self.cluster.clone());
         let notices = dir_notice::start(&self.env, self.zk.clone(), self.id);
-        tasks.spawn(Lane::Control, "log directory failures", self.replicas.clone().follow_dir_failures(notices));
+        let failures = self.replicas.clone().follow_dir_failures(notices);
+        self.background.lock().extend([
+            tasks.spawn(Lane::Control, "config watch", watch.run()),
+            tasks.spawn(Lane::Control, "producer ids", ids),
+            tasks.spawn(Lane::Control, "log directory failures", failures),
+        ]);
     }
 }
 

@@ -52,7 +52,8 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     };
     let wanted = resolve(&context, &image);
     let reads = api.replicas.read(&wanted, limits).await;
-    let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits };
+    let unknown = reads.iter().map(|read| is_unknown(read.error)).collect();
+    let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits, unknown };
     if max_wait.is_zero() || fetch.is_enough(&reads, min_bytes) {
         return Ok(fetch.answer(reads).await);
     }
@@ -85,6 +86,13 @@ struct Fetch {
     context: FetchContext,
     wanted: Vec<(SessionKey, Wanted)>,
     limits: ReadLimits,
+    /// Which of them nobody knew at the first look.
+    unknown: Vec<bool>,
+}
+
+/// Refused before the read.
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
 }
 
 fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> SessionAsk {
@@ -132,12 +140,17 @@ fn resolve(context: &FetchContext, image: &MetadataImage) -> Vec<(SessionKey, Wa
 }
 
 impl Fetch {
-    /// Nothing to wait for: enough bytes, nothing asked, or an error to tell at once.
+    /// Nothing to wait for: enough bytes, nothing readable asked, or an error to tell at once. A partition that was unknown from the
+    /// start ends no wait as long as others can (`KafkaApis` keeps it from the replica manager): a consumer that still follows a
+    /// deleted topic must not spin.
     fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
-        reads.is_empty()
+        let failed = |(read, was_unknown): (&PartitionRead, &bool)| {
+            !read.error.is_none() && !(*was_unknown && is_unknown(read.error))
+        };
+        self.unknown.iter().all(|unknown| *unknown)
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)
-            || reads.iter().any(|read| !read.error.is_none())
+            || reads.iter().zip(&self.unknown).any(failed)
     }
 
     async fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {

@@ -303,3 +303,41 @@ async fn delete_records_raises_the_start_and_refuses_what_it_must() {
     }
     assert_eq!(only(client.ask(&fetch("t", 0, 0), FETCH).await).error_code, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn partition_that_nobody_knows_ends_no_wait_that_another_can_end() {
+    let bed = Bed::new().await;
+    bed.topic("t", &[ME]).await;
+    let mut client = bed.connect().await;
+    let began = tokio::time::Instant::now();
+    let alone: FetchResponse = client.ask(&fetch("nowhere", 0, 500), FETCH).await;
+    assert_eq!(only(alone).error_code, 3);
+    assert!(began.elapsed().as_millis() < 100, "nothing can come");
+
+    let mut both = fetch("t", 0, 500);
+    both.topics.extend(fetch("nowhere", 0, 0).topics);
+    let answer: FetchResponse = client.ask(&both, FETCH).await;
+    assert!(began.elapsed().as_millis() >= 500, "a consumer of a deleted topic does not spin");
+    let codes: Vec<_> = answer.responses.iter().map(|t| t.partitions[0].error_code).collect();
+    assert_eq!(codes, [0, 3]);
+
+    client.send(&FetchRequest { max_wait_ms: 60_000, ..both }, FETCH).await;
+    assert!(client.hears_nothing().await);
+    bed.connect().await.ask(&produce("t", 1), 11).await;
+    let answer: FetchResponse = client.answer(FETCH).await.1;
+    assert!(!answer.responses[0].partitions[0].records.bytes().expect("records").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn topic_deleted_under_a_long_poll_ends_it() {
+    let bed = Bed::new().await;
+    bed.topic("t", &[ME]).await;
+    let mut client = bed.connect().await;
+    client.send(&fetch("t", 0, 60_000), FETCH).await;
+    assert!(client.hears_nothing().await);
+    let began = tokio::time::Instant::now();
+    ottla::zk::store::topics::mark_for_deletion(&bed.broker.zk().session(), "t").await.expect("marked");
+    let code = only(client.answer(FETCH).await.1).error_code;
+    assert!(matches!(code, 3 | 6), "{code}");
+    assert!(began.elapsed().as_secs() < 30);
+}

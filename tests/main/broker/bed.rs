@@ -101,6 +101,18 @@ impl Bed {
     }
 
     pub async fn topic_with(&self, name: &str, replicas: &[i32], config: &ConfigMap) -> TopicId {
+        let id = self.create(name, replicas, config, ME).await;
+        let api = self.broker.api();
+        self.until("the leader", || api.replicas.get(&tp(name)).is_ok_and(|p| p.state().epoch_start.is_some())).await;
+        id
+    }
+
+    /// Makes a topic of one partition that somebody else leads.
+    pub async fn topic_led_by(&self, name: &str, replicas: &[i32], leader: i32) -> TopicId {
+        self.create(name, replicas, &ConfigMap::new(), leader).await
+    }
+
+    async fn create(&self, name: &str, replicas: &[i32], config: &ConfigMap, leader: i32) -> TopicId {
         let id = self.env.rng.topic_id();
         let node = TopicNode {
             topic_id: Some(id),
@@ -110,10 +122,9 @@ impl Bed {
         store::topics::create(&session, name, config, &node).await.expect("topic written");
         let api = self.broker.api();
         self.until("the topic in the metadata", || {
-            api.cluster.metadata.load().partition(name, 0).is_some_and(|p| p.leader == ME)
+            api.cluster.metadata.load().partition(name, 0).is_some_and(|p| p.leader == leader)
         })
         .await;
-        self.until("the leader", || api.replicas.get(&tp(name)).is_ok_and(|p| p.state().epoch_start.is_some())).await;
         id
     }
 

@@ -3,5 +3,6 @@
 pub mod bed;
 
 mod configs;
+mod elections;
 mod sessions;
 mod start_stop;

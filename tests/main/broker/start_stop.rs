@@ -7,7 +7,7 @@ use ottla::zk::session::SessionState;
 use ottla::zk::session::sim::SimZk;
 use tokio::sync::watch;
 
-use super::bed::{Bed, ME, produce, start};
+use super::bed::{Bed, ME, OTHER, produce, start};
 
 const REGISTERED: &str = r#"{"features":{},"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"endpoints":["PLAINTEXT://h1:9"],"jmx_port":-1,"port":9,"host":"h1","version":5,"timestamp":"1"}"#;
 
@@ -69,4 +69,31 @@ async fn stop_leaves_no_node_and_a_closed_log() {
             .await
             .is_err()
     );
+}
+
+/// What moves leaderships away before the broker goes: asked over the network, even of itself.
+#[tokio::test(start_paused = true)]
+async fn controlled_shutdown_moves_leaderships_away() {
+    let bed = Bed::with(&[("controlled.shutdown.enable", "true")]).await;
+    bed.topic("t", &[ME, OTHER]).await;
+    bed.topic("alone", &[ME]).await;
+    let began = tokio::time::Instant::now();
+    bed.broker.stop().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    let state = |topic: &str| bed.server.text(&format!("/brokers/topics/{topic}/partitions/0/state")).expect("a state");
+    assert!(state("t").contains(r#""leader":2"#) && state("t").contains(r#""isr":[2]"#), "{}", state("t"));
+    assert!(state("alone").contains(r#""leader":1"#), "{}", state("alone"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_just_after_an_expiry_registers_no_more() {
+    for wait_ms in [0, 1, 2, 3, 5, 10] {
+        let bed = Bed::new().await;
+        bed.server.expire(bed.broker.zk().session().id());
+        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
+        bed.broker.stop().await;
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        assert!(bed.server.text("/brokers/ids/1").is_none(), "after {wait_ms} ms");
+        assert!(bed.server.text("/controller").is_none(), "after {wait_ms} ms");
+    }
 }
