@@ -2,6 +2,7 @@
 //! partitions are words only: a test says how far they have come.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ pub async fn start(
     settings: &[(&str, &str)],
     stopping: watch::Receiver<bool>,
 ) -> Result<Broker, StartError> {
+    start_on(env, zk, Disk::Sim(SimDisk::new()), settings, stopping).await
+}
+
+async fn start_on(
+    env: &Env,
+    zk: Zk,
+    disk: Disk,
+    settings: &[(&str, &str)],
+    stopping: watch::Receiver<bool>,
+) -> Result<Broker, StartError> {
     let mut all: BTreeMap<&str, &str> = BTreeMap::from([
         ("broker.id", "1"),
         ("zookeeper.connect", "sim:2181"),
@@ -60,7 +71,7 @@ pub async fn start(
     let overrides = all.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
     let sources = Sources { file: Default::default(), env: Vec::new(), plain_kafka_env: false, overrides };
     let loaded = config::load(&sources).expect("a good configuration");
-    Broker::start_sim(env, loaded.config, loaded.statics, Disk::Sim(SimDisk::new()), zk, stopping).await
+    Broker::start_sim(env, loaded.config, loaded.statics, disk, zk, stopping).await
 }
 
 impl Bed {
@@ -70,11 +81,21 @@ impl Bed {
 
     /// With these settings beside the usual ones.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let env = Env::sim(11, 1_700_000_000_000, SimNet::default());
+        Self::build(env, Disk::Sim(SimDisk::new()), settings).await
+    }
+
+    /// With real files below `dir` and real sockets, in real time; ZooKeeper alone is simulated.
+    pub async fn real(dir: &Path) -> Self {
+        let dir = dir.to_str().expect("a path of text");
+        Self::build(Env::current(), Disk::Real, &[("log.dirs", dir)]).await
+    }
+
+    async fn build(env: Env, disk: Disk, settings: &[(&str, &str)]) -> Self {
         let server = SimZk::new();
         server.put("/brokers/ids/2", OTHER_NODE);
-        let env = Env::sim(11, 1_700_000_000_000, SimNet::default());
         let (stop, stopping) = watch::channel(false);
-        let broker = start(&env, server.connect().await, settings, stopping).await.expect("started");
+        let broker = start_on(&env, server.connect().await, disk, settings, stopping).await.expect("started");
         let bed = Self { server, env, broker, _stop: stop };
         bed.until("controller", || bed.broker.api().controller.is_active()).await;
         bed.until("metadata", || bed.broker.api().cluster.metadata.load().is_alive(ME)).await;

@@ -55,7 +55,7 @@ async fn negative_idle_time_switches_idling_off() {
     let bed = Bed::with(&[("connections.max.idle.ms", "-1")]).await;
     let mut client = bed.connect().await;
     client.ask(&ApiVersionsRequest::default(), 0).await;
-    tokio::time::sleep(Duration::from_secs(100_000)).await;
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
     client.ask(&ApiVersionsRequest::default(), 0).await;
 }
 

@@ -3,3 +3,4 @@
 mod bounds;
 mod frames;
 mod pipeline;
+mod tcp;
