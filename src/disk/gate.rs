@@ -35,7 +35,7 @@ impl GateLimit {
     fn take(&self) -> Option<Permit<'_>> {
         let took =
             self.0.inline.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| (n < self.0.most).then_some(n + 1));
-        took.is_ok().then_some(Permit(&self.0.inline))
+        took.is_ok().then(|| Permit(&self.0.inline)) // not `then_some`: it would give back a place that was not taken
     }
 }
 

@@ -130,6 +130,9 @@ async fn a_stalled_call_sends_the_next_ones_to_the_pool() {
     assert_eq!(done.load(Ordering::Relaxed), 4);
     release.send(()).expect("it waits");
     stuck.await.expect("it ends");
+    // calls that found no place have not given one back: there is one again, and the next call runs where it is
+    let here = std::thread::current().id();
+    assert_eq!(gate.run(|| std::thread::current().id()).await, here);
 }
 
 #[tokio::test]
