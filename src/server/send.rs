@@ -49,14 +49,18 @@ async fn gather(tasks: &Tasks, reply: Reply) -> io::Result<BytesMut> {
     for (hole, slice) in reply.encoded.holes.iter().zip(reply.slices) {
         whole.extend_from_slice(&reply.encoded.bytes[done..hole.at]);
         done = hole.at;
-        whole.extend_from_slice(&read(tasks, slice).await?);
+        let at = whole.len();
+        whole.resize(at + slice.len, 0);
+        if !slice.read_warm(&mut whole[at..])? {
+            whole[at..].copy_from_slice(&read_cold(tasks, slice).await?);
+        }
     }
     whole.extend_from_slice(&reply.encoded.bytes[done..]);
     Ok(whole)
 }
 
-async fn read(tasks: &Tasks, slice: FileSlice) -> io::Result<bytes::Bytes> {
-    if slice.is_warm() { slice.read_to_bytes() } else { tasks.blocking(move || slice.read_to_bytes()).await }
+async fn read_cold(tasks: &Tasks, slice: FileSlice) -> io::Result<bytes::Bytes> {
+    tasks.blocking(move || slice.read_to_bytes()).await
 }
 
 /// Sends bytes that a slice follows at once: the kernel may wait to fill the packet.
@@ -70,34 +74,33 @@ async fn send_more(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-async fn send_slice(tasks: &Tasks, stream: &mut Stream, slice: FileSlice) -> io::Result<()> {
-    let mut position = slice.position;
-    let end = slice.position + slice.len as u64;
-    while position < end {
-        let part = FileSlice {
-            file: slice.file.clone(),
-            position,
-            len: usize::try_from(end - position).unwrap_or(SENDFILE_BYTES).min(SENDFILE_BYTES),
-        };
-        match (stream.tcp(), slice.file.raw_fd()) {
-            (Some(tcp), Some(file)) => {
-                if !part.is_warm() {
-                    let cold = part.clone();
-                    // Reading is what fills the page cache; the bytes themselves are of no use here.
-                    tasks.blocking(move || cold.read_to_bytes().map(drop)).await?;
-                }
-                let mut at = part.position;
-                let sent = when_writable(tcp, || Ok(rustix::fs::sendfile(tcp, file, Some(&mut at), part.len)?)).await?;
-                if sent == 0 {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the log was cut while it was sent"));
-                }
-                position += sent as u64;
-            }
-            _ => {
-                let bytes = read(tasks, part).await?;
-                position += bytes.len() as u64;
-                stream.write_all(&bytes).await?;
-            }
+async fn send_slice(tasks: &Tasks, stream: &mut Stream, mut slice: FileSlice) -> io::Result<()> {
+    while slice.len > 0 {
+        let part = FileSlice { len: slice.len.min(SENDFILE_BYTES), ..slice.clone() };
+        slice.position += part.len as u64;
+        slice.len -= part.len;
+        send_part(tasks, stream, part).await?;
+    }
+    Ok(())
+}
+
+/// Sends a part of a slice: looks once whether it is warm.
+async fn send_part(tasks: &Tasks, stream: &mut Stream, part: FileSlice) -> io::Result<()> {
+    let (Some(tcp), Some(file)) = (stream.tcp(), part.file.raw_fd()) else {
+        let bytes = read_cold(tasks, part).await?;
+        return stream.write_all(&bytes).await;
+    };
+    if !part.is_warm() {
+        let cold = part.clone();
+        // Reading is what fills the page cache; the bytes themselves are of no use here.
+        tasks.blocking(move || cold.read_to_bytes().map(drop)).await?;
+    }
+    let end = part.position + part.len as u64;
+    let mut at = part.position; // moved on by `sendfile`
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(SENDFILE_BYTES);
+        if when_writable(tcp, || Ok(rustix::fs::sendfile(tcp, file, Some(&mut at), left)?)).await? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the log was cut while it was sent"));
         }
     }
     Ok(())
@@ -106,9 +109,9 @@ async fn send_slice(tasks: &Tasks, stream: &mut Stream, slice: FileSlice) -> io:
 /// Repeats a raw call on the socket until it did not have to wait.
 async fn when_writable<T>(tcp: &TcpStream, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
-        tcp.writable().await?;
         match tcp.try_io(Interest::WRITABLE, &mut call) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tcp.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
         }
     }
