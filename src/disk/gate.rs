@@ -1,8 +1,8 @@
 //! The gate between the lanes and a disk: short calls run where they are, calls to a stalled disk go to the blocking pool.
 //!
 //! One [`Gate`] a log directory, one [`GateLimit`] a broker. At most `cores` calls run inline at a time over cores + 1 workers, so one
-//! worker is always free of the disk. Past that a call waits for a place, but no longer than [`STALL`]; then, and at once when the
-//! directory has a call older than that, it goes to the pool.
+//! worker is always free of the disk. Past that a call waits for a place, but no longer than [`PLACE_WAIT`]; then, and at once when
+//! the directory has a call older than [`STALL`], it goes to the pool.
 //! A call that was started runs to its end, whether or not anyone still waits.
 
 use std::sync::Arc;
@@ -18,6 +18,10 @@ use crate::base::env::{Clock, Tasks};
 /// A call that takes longer than this shows a stalled disk: a page-cache write takes microseconds, a slow fsync of a disk tens of ms.
 pub const STALL: Duration = Duration::from_millis(50);
 
+/// How long a call waits for a place to run inline: the shortest that the timer knows. Calls that go to the page cache give their places
+/// back after microseconds; where they don't, they wait for a disk, and the pool is the better place to do so.
+pub const PLACE_WAIT: Duration = Duration::from_millis(1);
+
 /// How many calls may run inline at a time, over all directories. Clones share the count.
 #[derive(Clone, Debug)]
 pub struct GateLimit(Arc<Limit>);
@@ -25,7 +29,7 @@ pub struct GateLimit(Arc<Limit>);
 #[derive(Debug)]
 struct Limit {
     places: Semaphore,
-    /// Somebody waited [`STALL`] for a place in vain, and none was free since: nobody else waits.
+    /// Somebody waited [`PLACE_WAIT`] in vain, and no call found a place free since: nobody else waits.
     stuck: AtomicBool,
 }
 
@@ -48,7 +52,7 @@ impl GateLimit {
         if stuck.load(Ordering::Relaxed) {
             return None;
         }
-        let place = tokio::time::timeout(STALL, places.acquire()).await.ok().and_then(Result::ok);
+        let place = tokio::time::timeout(PLACE_WAIT, places.acquire()).await.ok().and_then(Result::ok);
         if place.is_none() {
             stuck.store(true, Ordering::Relaxed);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ottla::base::Env;
-use ottla::disk::{Disk, Fault, FileSlice, Gate, GateLimit, STALL, SimDisk};
+use ottla::disk::{Disk, Fault, FileSlice, Gate, GateLimit, PLACE_WAIT, SimDisk};
 
 /// Both arms, each with a directory to work in.
 fn arms() -> Vec<(Disk, PathBuf, Option<tempfile::TempDir>)> {
@@ -156,7 +156,7 @@ async fn a_stalled_directory_delays_another_one_once() {
         gate.run(|| ()).await;
     }
     let delay = before.elapsed();
-    assert!(delay >= STALL && delay < 2 * STALL, "{delay:?}");
+    assert!(delay >= PLACE_WAIT && delay < 3 * PLACE_WAIT, "{delay:?}");
     release.send(()).expect("it waits");
     stuck.join().expect("it ends");
     let here = std::thread::current().id();
