@@ -202,7 +202,7 @@ pub fn validate_manual(assignment: &Assignment) -> Result<(), AdminError> {
 /// Checks an assignment of added partitions, in the order of Kafka's checks: known brokers, their number, then each list.
 ///
 /// # Errors
-/// [`AdminError::InvalidAssignment`], [`AdminError::BrokerNotAvailable`].
+/// [`AdminError::InvalidAssignment`].
 pub fn validate_growth(
     lists: &[Vec<BrokerId>],
     brokers: &[Broker],

@@ -304,7 +304,7 @@ impl Log {
         let from = self.recovery_point();
         let up_to = up_to.min(self.leo());
         self.last_flush_ms.store(self.shared().env.clock.wall_ms(), Ordering::Relaxed);
-        if up_to <= from {
+        if up_to <= from || self.deleted.load(Ordering::Acquire) {
             return Ok(());
         }
         let segments = self.segments.load_full();
@@ -373,6 +373,7 @@ impl Log {
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
         self.flush_blocking()?;
+        active.file().sync().map_err(fail)?;
         let (dir, disk) = (self.dir_path(), &self.shared().disk);
         for kind in [FileKind::Index, FileKind::TimeIndex] {
             disk.open(&file_path(&dir, active.base_offset(), kind)).and_then(|f| f.sync()).map_err(fail)?;

@@ -131,6 +131,7 @@ impl Log {
             dir: RwLock::new(dir.into()),
             future: AtomicBool::new(options.future),
             closed: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
             topic_id: Mutex::new(topic_id),
             config: ArcSwap::new(Arc::clone(&options.config)),
             segments: ArcSwap::new(Arc::new(segments)),
@@ -398,6 +399,8 @@ impl Opening<'_> {
             };
             tracing::warn!(partition = %self.partition, base, from = size, to = good, "cutting a segment: {reason}");
             segment.file().set_len(good)?;
+            // The recovery point may lie above: the next flush would not reach it, and its tail would cost later segments.
+            segment.file().sync()?;
             segment.grow(good);
         }
         segment.finish_indexes(place)?;

@@ -28,7 +28,7 @@ const SIZE_BYTES: usize = 4;
 /// Budgets are counted in units of this size, so that 4 GiB fit the semaphore's permits and a small request costs one permit.
 const BUDGET_UNIT_BYTES: usize = 4 * 1024;
 
-/// Bytes of requests read but not yet answered, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
+/// Bytes of requests read whose handler has not returned, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
 /// bound is then 500 queued requests of 100 MiB; this is always on.
 #[derive(Clone, Debug)]
 pub struct RequestBudget {
@@ -55,7 +55,7 @@ impl RequestBudget {
 pub struct Frame {
     /// Header and body.
     pub bytes: Bytes,
-    /// Held until the request is answered.
+    /// Held until the request's handler returns.
     pub budget: Option<OwnedSemaphorePermit>,
 }
 

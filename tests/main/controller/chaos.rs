@@ -82,8 +82,8 @@ async fn run(seed: u64) {
     let mut peers = Vec::new();
     for id in 0..BROKERS {
         let mut node = world.broker(id).await;
-        node.settings.unclean_leader_election = seed % 2 == 0;
-        node.settings.auto_leader_rebalance = seed % 3 == 0;
+        node.settings.unclean_leader_election = seed.is_multiple_of(2);
+        node.settings.auto_leader_rebalance = seed.is_multiple_of(3);
         let controller = node.start();
         peers.push(Peer { node, controller, up: true, knows: BTreeMap::new(), controller_epoch: 0 });
     }

@@ -298,7 +298,7 @@ async fn a_write_under_an_old_epoch_fails_and_ends_the_term() {
     world.zk.put("/controller", r#"{"version":2,"brokerid":5,"timestamp":"1"}"#.as_bytes());
     let asking = first.clone();
     let epoch = old.epoch;
-    let asked = tokio::spawn(async move {
+    let asked = old.env.tasks.spawn(ottla::base::env::Lane::Control, "asking", async move {
         asking
             .alter_partition(
                 0,

@@ -70,7 +70,7 @@ fn names_come_go_and_move() {
 
 #[test]
 fn a_lock_is_held_until_it_is_dropped() {
-    // fcntl locks are a process's: that a second process is refused is the cluster tests' to show
+    // fcntl locks are a process's: the next test asks from another one
     let disk = Disk::Sim(SimDisk::new());
     disk.create_dir_all("/x".as_ref()).expect("made");
     let lock = disk.lock("/x/.lock".as_ref()).expect("no error").expect("free");
@@ -110,7 +110,7 @@ async fn a_stalled_call_sends_the_next_ones_to_the_pool() {
     let gate = Gate::new(&env.tasks, &env.clock, GateLimit::new(1));
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let (started, has_started) = tokio::sync::oneshot::channel();
-    let stuck = tokio::spawn({
+    let stuck = env.tasks.spawn(ottla::base::env::Lane::Data, "stuck", {
         let gate = gate.clone();
         async move {
             gate.run(move || {
@@ -173,4 +173,30 @@ async fn a_call_runs_to_its_end_when_nobody_waits_for_it() {
     let polled = futures_util::poll!(&mut dropped);
     drop((polled, dropped));
     is_done.await.expect("it ran");
+}
+
+/// Tells the other process which file to ask for.
+const LOCK_VARIABLE: &str = "OTTLA_TEST_LOCK";
+
+#[test]
+fn another_process_does_not_get_a_held_lock() {
+    let temp = tempfile::tempdir().expect("a temp directory");
+    let path = temp.path().join(".lock");
+    let gets_it = || {
+        let me = std::env::current_exe().expect("this binary");
+        let mut command = std::process::Command::new(me);
+        command.args(["--exact", "disk::asks_for_a_lock", "--ignored"]).env(LOCK_VARIABLE, &path);
+        command.output().expect("it runs").status.success()
+    };
+    let lock = Disk::Real.lock(&path).expect("no error").expect("free");
+    assert!(!gets_it());
+    drop(lock);
+    assert!(gets_it());
+}
+
+#[test]
+#[ignore = "run by another_process_does_not_get_a_held_lock"]
+fn asks_for_a_lock() {
+    let path = std::env::var(LOCK_VARIABLE).expect("a path");
+    assert!(Disk::Real.lock(path.as_ref()).expect("no error").is_some());
 }

@@ -4,6 +4,7 @@ mod append;
 mod damage;
 mod epochs;
 mod golden;
+mod idle;
 mod keep;
 mod manager;
 mod producers;
