@@ -6,6 +6,7 @@
 //! answer, not its bytes, and a follower's fetch must get in while a thousand produces wait for it.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,12 +94,17 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> End {
-        let mut stopping = self.peer.stopping.clone();
+        // Both are armed once: a request moves `idle_at` alone, and the timer looks at it when it fires.
         let mut idle_at = Instant::now() + self.max_idle;
+        let mut idle = pin!(tokio::time::sleep_until(idle_at));
+        let peer = self.peer.clone();
+        let mut stop = pin!(peer.stopped());
+        let mut stopping = false;
         loop {
             if !self.answer_ready().await {
                 return End::Closed;
             }
+            stopping |= *peer.stopping.borrow(); // a peer that never lets the reader wait would keep `stop` from being looked at
             if self.pending.is_empty() {
                 if let Some((request, budget)) = self.held.take() {
                     if self.belongs_to_control(&request) {
@@ -109,12 +115,11 @@ impl Connection {
                     idle_at = Instant::now() + self.max_idle;
                     continue;
                 }
-                if *stopping.borrow_and_update() {
+                if stopping {
                     return End::Closed;
                 }
             }
-            let may_read =
-                self.held.is_none() && !self.closing && self.pending.len() < MAX_PIPELINED && !*stopping.borrow();
+            let may_read = self.held.is_none() && !self.closing && self.pending.len() < MAX_PIPELINED && !stopping;
             tokio::select! {
                 biased;
                 outcome = front(&mut self.pending), if !self.pending.is_empty() => {
@@ -147,8 +152,12 @@ impl Connection {
                         self.close_in_turn();
                     }
                 },
-                _ = stopping.changed(), if !*stopping.borrow() => {}
-                () = tokio::time::sleep_until(idle_at), if self.pending.is_empty() => {
+                () = &mut stop, if !stopping => stopping = true,
+                () = &mut idle, if self.pending.is_empty() => {
+                    if Instant::now() < idle_at {
+                        idle.as_mut().reset(idle_at);
+                        continue;
+                    }
                     tracing::debug!(peer = %self.peer.address, "connection idle for connections.max.idle.ms");
                     return End::Closed;
                 }

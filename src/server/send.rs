@@ -69,14 +69,18 @@ async fn gather(tasks: &Tasks, reply: Reply) -> io::Result<BytesMut> {
     for (hole, slice) in reply.encoded.holes.iter().zip(reply.slices) {
         whole.extend_from_slice(&reply.encoded.bytes[done..hole.at]);
         done = hole.at;
-        whole.extend_from_slice(&read(tasks, slice).await?);
+        let at = whole.len();
+        whole.resize(at + slice.len, 0);
+        if !slice.read_warm(&mut whole[at..])? {
+            whole[at..].copy_from_slice(&read_cold(tasks, slice).await?);
+        }
     }
     whole.extend_from_slice(&reply.encoded.bytes[done..]);
     Ok(whole)
 }
 
-async fn read(tasks: &Tasks, slice: FileSlice) -> io::Result<bytes::Bytes> {
-    if slice.is_warm() { slice.read_to_bytes() } else { tasks.blocking(move || slice.read_to_bytes()).await }
+async fn read_cold(tasks: &Tasks, slice: FileSlice) -> io::Result<bytes::Bytes> {
+    tasks.blocking(move || slice.read_to_bytes()).await
 }
 
 /// Sends bytes that a slice follows at once: the kernel may wait to fill the packet.
@@ -115,7 +119,7 @@ async fn send_slice(tasks: &Tasks, stream: &mut Stream, slice: FileSlice, patien
                 position += sent as u64;
             }
             _ => {
-                let bytes = read(tasks, part).await?;
+                let bytes = if part.is_warm() { part.read_to_bytes()? } else { read_cold(tasks, part).await? };
                 position += bytes.len() as u64;
                 write_all(stream, &bytes, patience).await?;
             }
@@ -127,9 +131,9 @@ async fn send_slice(tasks: &Tasks, stream: &mut Stream, slice: FileSlice, patien
 /// Repeats a raw call on the socket until it did not have to wait.
 async fn when_writable<T>(tcp: &TcpStream, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
-        tcp.writable().await?;
         match tcp.try_io(Interest::WRITABLE, &mut call) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tcp.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
         }
     }
