@@ -11,10 +11,10 @@ use crate::config::DynamicConfig;
 use crate::config::live::LiveConfig;
 use crate::controller::ControllerHandle;
 use crate::log::LogManager;
-use crate::zk::store::StoreError;
-use crate::zk::znode::config::{ConfigEntity, ConfigType};
 use crate::zk::session::{Session, Zk};
 use crate::zk::store;
+use crate::zk::store::StoreError;
+use crate::zk::znode::config::{ConfigEntity, ConfigType};
 
 /// The key whose change can elect leaders.
 const UNCLEAN: &str = "unclean.leader.election.enable";
@@ -128,7 +128,7 @@ impl ConfigWatch {
             return;
         }
         let unclean = overrides.get(UNCLEAN).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        self.logs.reconfigure_topic(topic, self.config.topic(&overrides));
+        self.logs.reconfigure_topic(topic, &self.config.topic(&overrides));
         self.cluster.overrides.set(topic, overrides);
         if unclean {
             self.controller.topic_unclean_enabled(topic);
@@ -149,7 +149,7 @@ impl ConfigWatch {
         topics.sort();
         topics.dedup();
         for topic in topics {
-            self.logs.reconfigure_topic(&topic, self.config.topic(&self.cluster.overrides.get(&topic)));
+            self.logs.reconfigure_topic(&topic, &self.config.topic(&self.cluster.overrides.get(&topic)));
         }
         let unclean = self.config.load().log.unclean_leader_election_enable;
         if unclean != unclean_before {

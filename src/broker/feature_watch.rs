@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::base::Env;
 use crate::base::env::Lane;
 use crate::cluster::Cluster;
-use crate::zk::store::StoreError;
 use crate::zk::session::{Session, Zk};
 use crate::zk::store;
+use crate::zk::store::StoreError;
 
 /// Starts the task.
 pub fn start(env: &Env, zk: Zk, cluster: Arc<Cluster>) {

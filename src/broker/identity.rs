@@ -25,7 +25,7 @@ pub async fn establish(
     env: &Env,
     session: &Session,
     config: &BrokerConfig,
-    dirs: &LogDirs,
+    dirs: &mut LogDirs,
 ) -> Result<Identity, StartError> {
     let proposed = env.rng.topic_id().to_string(); // the same form: 22 characters of base64url
     let cluster_id = store::ids::cluster_id_get_or_create(session, &proposed).await?;
@@ -67,6 +67,6 @@ pub async fn establish(
             ));
         }
     };
-    dirs.write_meta(broker_id, &cluster_id)?;
+    dirs.write_meta(broker_id, &cluster_id, env.clock.wall_ms())?;
     Ok(Identity { cluster_id, broker_id })
 }

@@ -17,10 +17,8 @@ pub async fn run(mut controller: ControllerChannel, cluster: Arc<Cluster>) {
     loop {
         cluster.producer_ids.wanted().await;
         loop {
-            let build = |_| AllocateProducerIdsRequest {
-                broker_id: cluster.broker_id,
-                broker_epoch: cluster.epochs.broker(),
-            };
+            let build =
+                |_| AllocateProducerIdsRequest { broker_id: cluster.broker_id, broker_epoch: cluster.epochs.broker() };
             let moved = |answer: &crate::wire::AllocateProducerIdsResponse| {
                 answer.error_code == ErrorCode::NotController.code()
             };

@@ -7,10 +7,10 @@ use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::config::BrokerConfig;
 use crate::server::BoundListener;
-use crate::zk::store::brokers::RegisterError;
-use crate::zk::znode::broker_ids::{self, BrokerNode, EndpointNode};
 use crate::zk::session::{Session, SessionId};
 use crate::zk::store;
+use crate::zk::store::brokers::RegisterError;
+use crate::zk::znode::broker_ids::{self, BrokerNode, EndpointNode};
 
 /// The registration, the same in every session but for its time.
 pub type Node = BrokerNode;
@@ -69,7 +69,8 @@ async fn warn_of_unreachable(node: &Node) {
         match tokio::net::lookup_host((host, port)).await.map(|mut found| found.all(|a| is_loopback(a.ip()))) {
             Ok(false) => {}
             Ok(true) => tracing::warn!(
-                listener = endpoint.listener, host,
+                listener = endpoint.listener,
+                host,
                 "the registered host is a loopback address: clients and brokers on other machines can't connect; set advertised.listeners"
             ),
             Err(error) => tracing::warn!(
@@ -91,7 +92,8 @@ fn is_loopback(ip: IpAddr) -> bool {
 pub async fn refuse_shared_endpoints(session: &Session, node: &Node) -> Result<(), StartError> {
     for other in store::brokers::all(session).await?.into_iter().filter(|other| other.node.id != node.id) {
         for theirs in &other.node.endpoints {
-            if let Some(ours) = node.endpoints.iter().find(|ours| ours.host == theirs.host && ours.port == theirs.port) {
+            if let Some(ours) = node.endpoints.iter().find(|ours| ours.host == theirs.host && ours.port == theirs.port)
+            {
                 return Err(StartError::Message(format!(
                     "Configured end points {}:{} in advertised listeners are already registered by broker {}: give each broker its own",
                     ours.host, ours.port, other.node.id
@@ -107,38 +109,21 @@ pub async fn refuse_shared_endpoints(session: &Session, node: &Node) -> Result<(
 ///
 /// # Errors
 /// "id in use", or ZooKeeper's.
-pub async fn register(env: &Env, session: &Session, node: &Node, previous: &[SessionId]) -> Result<i64, StartError> {
+pub async fn register(session: &Session, node: &Node, previous: &[SessionId]) -> Result<i64, StartError> {
     warn_of_unreachable(node).await;
-    let deadline = env.clock.now() + session.timeout() + EXPIRY_SLACK;
-    let path = broker_ids::path(node.id);
-    let mut told = false;
-    loop {
-        let owner = match store::brokers::register(session, node, previous).await {
-            Ok(epoch) => {
-                tracing::info!(epoch, "registered broker {} at {path} with {:?}", node.id, addresses(node));
-                return Ok(epoch);
-            }
-            Err(RegisterError::InUse { owner, .. }) => owner,
-            Err(RegisterError::Store(error)) => return Err(error.into()),
-        };
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(
-                %owner,
-                "{path} is registered by another session: waiting up to {:?} for it to end",
-                session.timeout() + EXPIRY_SLACK
-            );
+    let patience = session.timeout() + EXPIRY_SLACK;
+    match store::brokers::register_or_wait(session, node, previous, patience).await {
+        Ok(epoch) => {
+            tracing::info!(epoch, "registered broker {} with {:?}", node.id, addresses(node));
+            Ok(epoch)
         }
-        let (found, gone) = session.exists_and_watch(&path).await.map_err(store::StoreError::from)?;
-        if found.is_none() {
-            continue;
-        }
-        if tokio::time::timeout_at(deadline, gone).await.is_err() {
-            return Err(StartError::Message(format!(
-                "broker.id {} is in use: {path} belongs to the live ZooKeeper session {owner} of another broker. Give this broker another \
-                 id, or stop the other one",
-                node.id
-            )));
-        }
+        Err(RegisterError::InUse { owner, .. }) => Err(StartError::Message(format!(
+            "broker.id {id} is in use: {} belongs to the live ZooKeeper session {owner} of another broker. Give this broker another id, \
+             or stop the other one",
+            broker_ids::path(node.id),
+            id = node.id
+        ))),
+        Err(RegisterError::Store(error)) => Err(error.into()),
     }
 }
 

@@ -67,7 +67,9 @@ fn load(args: &BrokerArgs) -> Result<Loaded, StartError> {
     let overrides = args.overrides.iter().map(|text| config::load::parse_override(text)).collect::<Result<_, _>>();
     let overrides = overrides.map_err(|error| StartError::Message(error.to_string()))?;
     // A variable that is no text can't be a setting of ours.
-    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
+    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.into_string().ok()?))
+    };
     let env = std::env::vars_os().filter_map(text).collect();
     let sources = Sources { file, env, plain_kafka_env: false, overrides };
     config::load(&sources).map_err(|error| StartError::Message(error.to_string()))

@@ -121,7 +121,7 @@ impl Sequencer {
             self.session_file.write(session.id());
             let mut node = self.node.clone();
             node.timestamp_ms = self.env.clock.wall_ms();
-            match register::register(&self.env, &session, &node, own).await {
+            match register::register(&session, &node, own).await {
                 Ok(epoch) => {
                     self.cluster.epochs.registered(epoch);
                     self.controller.reelect();

@@ -26,9 +26,9 @@ use crate::disk::Disk;
 use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
-use crate::zk::store::StoreError;
 use crate::zk::session::{ConnectError, Zk, ZkOptions};
 use crate::zk::store;
+use crate::zk::store::StoreError;
 
 /// Why a broker did not start. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -93,15 +93,18 @@ impl Broker {
         config: &BrokerConfig,
         statics: StaticConfig,
         stopping: &watch::Receiver<bool>,
-        dirs: LogDirs,
+        mut dirs: LogDirs,
         zk: Zk,
     ) -> Result<Self, StartError> {
         let session = zk.session();
         store::ids::create_top_level_paths(&session).await?;
-        let identity = identity::establish(env, &session, config, &dirs).await?;
+        let identity = identity::establish(env, &session, config, &mut dirs).await?;
         let id = identity.broker_id;
         session::end_previous_process(&session, id, &dirs).await?;
-        let live = Arc::new(LiveConfig::new(statics, config_watch::read_dynamic(&session, id).await?).map_err(|e| StartError::Message(e.to_string()))?);
+        let live = Arc::new(
+            LiveConfig::new(statics, config_watch::read_dynamic(&session, id).await?)
+                .map_err(|e| StartError::Message(e.to_string()))?,
+        );
         let cluster = Arc::new(Cluster::new(identity.cluster_id, id));
         config_watch::read_topics(&session, &cluster).await?;
         let session_file = session::SessionFile::in_first_dir(&dirs);
@@ -113,10 +116,11 @@ impl Broker {
         let own_address = own_address(config, &bound)?;
         let node = register::node(env, id, config, &bound)?;
         register::refuse_shared_endpoints(&session, &node).await?;
-        let epoch = register::register(env, &session, &node, &[]).await?;
+        let epoch = register::register(&session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
 
-        let controller = Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
+        let controller =
+            Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
@@ -224,7 +228,7 @@ async fn load_logs(
         .blocking(move || {
             let topic_config = |topic: &str| live.topic(&cluster.overrides.get(topic));
             let config = manager_config(&live.load());
-            LogManager::load(loading_env, dirs, config, &topic_config, cancel)
+            LogManager::load(loading_env, dirs, config, &topic_config, &cancel)
         })
         .await;
     on_stop.abort();
@@ -232,16 +236,18 @@ async fn load_logs(
 }
 
 fn manager_config(config: &BrokerConfig) -> ManagerConfig {
+    let every = |ms: i64| u64::try_from(ms).unwrap_or(0);
     ManagerConfig {
         recovery_threads_per_dir: usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1).max(1),
-        retention_check_interval: ms(config.log_retention_check_interval_ms),
-        flush_check_interval: ms(config.log_flush_scheduler_interval_ms),
-        recovery_checkpoint_interval: ms(config.log_flush_offset_checkpoint_interval_ms),
-        start_offset_checkpoint_interval: ms(config.log_flush_start_offset_checkpoint_interval_ms),
-        initial_task_delay: ms(config.log_initial_task_delay_ms),
-        producer_id_expiration: ms(config.producer_id_expiration_ms),
-        producer_id_expiration_check_interval: ms(config.producer_id_expiration_check_interval_ms),
-        ..ManagerConfig::default()
+        retention_check_ms: every(config.log_retention_check_interval_ms),
+        flush_check_ms: every(config.log_flush_scheduler_interval_ms),
+        recovery_checkpoint_ms: every(config.log_flush_offset_checkpoint_interval_ms.into()),
+        start_offset_checkpoint_ms: every(config.log_flush_start_offset_checkpoint_interval_ms.into()),
+        initial_task_delay_ms: every(config.log_initial_task_delay_ms),
+        producer_expiration_ms: config.producer_id_expiration_ms.into(),
+        producer_expiration_check_ms: every(config.producer_id_expiration_check_interval_ms.into()),
+        verify_transactions: config.transaction_partition_verification_enable,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 
@@ -304,7 +310,9 @@ fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
         // Kafka resolves names here too; a name that does not resolve must not stop the start.
         match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)) {
             Ok(addresses) => overrides.extend(addresses.map(|a| (a.ip().to_canonical(), count(*most)))),
-            Err(error) => tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that does not resolve"),
+            Err(error) => {
+                tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that does not resolve")
+            }
         }
     }
     let bounds = ConnectionBounds {

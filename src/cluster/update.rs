@@ -81,7 +81,11 @@ fn broker(broker: &UpdateMetadataRequestBroker) -> (i32, BrokerInfo) {
         .endpoints
         .iter()
         .map(|e| Endpoint {
-            listener: if e.listener.is_empty() { protocol_name(e.security_protocol).into() } else { (&e.listener).into() },
+            listener: if e.listener.is_empty() {
+                protocol_name(e.security_protocol).into()
+            } else {
+                (&e.listener).into()
+            },
             host: (&e.host).into(),
             port: e.port,
             protocol: e.security_protocol,

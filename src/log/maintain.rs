@@ -339,7 +339,10 @@ impl Log {
     /// # Errors
     /// Storage: then the directory gets no clean marker.
     pub fn close_blocking(self: &Arc<Self>) -> Result<(), LogError> {
-        let mut state = self.writer.blocking_lock();
+        let mut state = match self.writer.try_lock() {
+            Ok(state) => state,
+            Err(_) => self.writer.blocking_lock(),
+        };
         self.close(&mut state)
     }
 

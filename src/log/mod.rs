@@ -18,12 +18,14 @@
 
 mod append;
 pub mod checkpoint;
+mod dirs;
 pub mod epochs;
 mod error;
 mod home;
 pub mod index;
 mod lookup;
 mod maintain;
+mod manager;
 pub mod meta;
 pub mod names;
 mod open;
@@ -37,9 +39,11 @@ mod txn_index;
 mod walk;
 
 pub use append::{Appended, LeaderAppend};
+pub use dirs::LogDirs;
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, StartError};
 pub use home::{Home, Shared};
+pub use manager::{DirStatus, LogManager, ManagerConfig};
 pub use meta::MetaProperties;
 pub use open::{CancelFlag, OpenOptions};
 pub use partition_log::{Log, LogWriter, TimestampOffset};

@@ -395,7 +395,7 @@ impl Opening<'_> {
         let whole = good == size;
         if !whole {
             let reason = match end {
-                WalkEnd::Corrupt { reason, .. } => reason.to_string(),
+                WalkEnd::Corrupt(reason) => reason.to_string(),
                 _ => "CRC or offsets do not fit".into(),
             };
             tracing::warn!(partition = %self.partition, base, from = size, to = good, "cutting a segment: {reason}");

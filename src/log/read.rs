@@ -165,6 +165,30 @@ impl Log {
         Ok(aborted)
     }
 
+    /// About how many bytes lie in `from..upper`, without touching a file: exact at the tail, by the index before it, whole segments
+    /// before the newest. For "enough bytes to answer a fetch".
+    pub fn size_between(&self, from: i64, upper: i64) -> u64 {
+        if from >= upper {
+            return 0;
+        }
+        let segments = self.segments.load_full();
+        let active = &segments[segments.len() - 1];
+        let position = |offset: i64| {
+            let tail = self.tail.lock();
+            match tail.find(offset) {
+                Some(found) => found.position,
+                None if offset >= tail.leo => tail.end,
+                None => active.position_before(offset).min(tail.end),
+            }
+        };
+        if from >= active.base_offset() {
+            return position(upper).saturating_sub(position(from));
+        }
+        let first = segments.partition_point(|s| s.base_offset() <= from).saturating_sub(1);
+        let older = segments[first..segments.len() - 1].iter().filter(|s| s.base_offset() < upper).map(|s| s.size());
+        older.sum::<u64>() + if upper > active.base_offset() { position(upper) } else { 0 }
+    }
+
     /// All aborted transactions that overlap `from..upper` (compaction, tools).
     ///
     /// # Errors

@@ -215,6 +215,11 @@ impl Segment {
         Ok(None)
     }
 
+    /// A position at or before the batch that contains `offset`, by what is in memory of the index.
+    pub fn position_before(&self, offset: i64) -> u64 {
+        self.indexes.read().offsets.lookup(offset - self.base_offset).1
+    }
+
     /// The last batch; `None` in an empty segment.
     ///
     /// # Errors

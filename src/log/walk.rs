@@ -119,13 +119,8 @@ pub enum WalkEnd {
     Done,
     /// The visitor stopped it.
     Stopped,
-    /// The bytes at this position are no whole batch.
-    Corrupt {
-        /// Where.
-        position: u64,
-        /// What is wrong.
-        reason: RecordError,
-    },
+    /// What follows is no whole batch.
+    Corrupt(RecordError),
 }
 
 /// One read of a walk over whole batches: large enough for a disk to stream.
@@ -164,7 +159,7 @@ pub fn for_each_batch(
                 window.resize(needed.max(WINDOW).min(left).max(have), 0);
                 file.read_exact_at(&mut window[have..], position + have as u64)?;
             }
-            Err(reason) => return Ok(WalkEnd::Corrupt { position, reason }),
+            Err(reason) => return Ok(WalkEnd::Corrupt(reason)),
         }
     }
 }

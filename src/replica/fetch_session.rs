@@ -104,8 +104,7 @@ impl FetchSession {
         }
         let order = self.take_order();
         self.by_order.insert(order, key.clone());
-        self.by_key
-            .insert(key, Cached { order, wanted, told_high_watermark: NEVER_TOLD, told_log_start: NEVER_TOLD });
+        self.by_key.insert(key, Cached { order, wanted, told_high_watermark: NEVER_TOLD, told_log_start: NEVER_TOLD });
     }
 
     /// Stops following a partition.

@@ -150,7 +150,9 @@ impl Connection {
 
     /// A produce behind produces.
     fn may_overlap(&self, request: &Request) -> bool {
-        request.key == ApiKey::Produce && self.pending.iter().all(|p| p.key == ApiKey::Produce) && !self.pending.is_empty()
+        request.key == ApiKey::Produce
+            && self.pending.iter().all(|p| p.key == ApiKey::Produce)
+            && !self.pending.is_empty()
     }
 
     /// The controller's requests are served on its own lane; a connection shows what it is for with its first API.

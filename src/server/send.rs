@@ -63,7 +63,8 @@ async fn read(tasks: &Tasks, slice: FileSlice) -> io::Result<bytes::Bytes> {
 async fn send_more(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
     let Some(tcp) = stream.tcp() else { return stream.write_all(bytes).await };
     while !bytes.is_empty() {
-        let sent = when_writable(tcp, || Ok(rustix::net::send(tcp, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)).await?;
+        let sent =
+            when_writable(tcp, || Ok(rustix::net::send(tcp, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)).await?;
         bytes = &bytes[sent..];
     }
     Ok(())
@@ -86,8 +87,7 @@ async fn send_slice(tasks: &Tasks, stream: &mut Stream, slice: FileSlice) -> io:
                     tasks.blocking(move || cold.read_to_bytes().map(drop)).await?;
                 }
                 let mut at = part.position;
-                let sent =
-                    when_writable(tcp, || Ok(rustix::fs::sendfile(tcp, file, Some(&mut at), part.len)?)).await?;
+                let sent = when_writable(tcp, || Ok(rustix::fs::sendfile(tcp, file, Some(&mut at), part.len)?)).await?;
                 if sent == 0 {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the log was cut while it was sent"));
                 }

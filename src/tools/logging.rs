@@ -14,7 +14,12 @@ const DEFAULT_FILTER: &str = "warn,ottla=info,kafka=info";
 /// Logs to standard output, as Kafka's `kafkaServer.out`.
 pub fn to_stdout() {
     let filter = EnvFilter::try_from_env("OTTLA_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    tracing_subscriber::fmt().with_env_filter(filter).event_format(KafkaFormat).with_writer(std::io::stdout).init();
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(filter)
+        .event_format(KafkaFormat)
+        .with_writer(std::io::stdout)
+        .init();
 }
 
 struct KafkaFormat;

@@ -135,10 +135,9 @@ impl Task {
                 errors.push(partition_error(&topic.topic_name, state, error));
             }
             if version >= FIRST_TOPIC_ID_VERSION {
-                answer.topics.push(LeaderAndIsrResponseTopicError {
-                    topic_id: topic.topic_id,
-                    partition_errors: errors,
-                });
+                answer
+                    .topics
+                    .push(LeaderAndIsrResponseTopicError { topic_id: topic.topic_id, partition_errors: errors });
             } else {
                 answer.partition_errors.append(&mut errors);
             }
@@ -191,7 +190,11 @@ impl Task {
             let interval = self.parts.config.load().replica_high_watermark_checkpoint_interval_ms;
             let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(0).max(1));
             let replicas = self.parts.replicas.clone();
-            self.parts.env.tasks.spawn(Lane::Data, "high watermark checkpoints", replicas.checkpoint_high_watermarks(interval));
+            self.parts.env.tasks.spawn(
+                Lane::Data,
+                "high watermark checkpoints",
+                replicas.checkpoint_high_watermarks(interval),
+            );
         }
     }
 

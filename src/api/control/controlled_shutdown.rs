@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::api::{Api, Malformed, Outcome, Request};
-use crate::wire::{ControlledShutdownRequest, ControlledShutdownResponse, ControlledShutdownResponseRemainingPartition};
+use crate::wire::{
+    ControlledShutdownRequest, ControlledShutdownResponse, ControlledShutdownResponseRemainingPartition,
+};
 
 /// Answers when the ZooKeeper writes are done, with what the broker still leads.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {

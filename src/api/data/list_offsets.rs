@@ -12,6 +12,8 @@ use crate::wire::{
 };
 
 const READ_COMMITTED: i8 = 1;
+/// Answers carry leader epochs from here on.
+const FIRST_EPOCH_VERSION: i16 = 4;
 
 /// Finds one offset a partition.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
@@ -85,7 +87,7 @@ async fn find(
         error_code: error.code(),
         timestamp,
         offset,
-        leader_epoch,
+        leader_epoch: if version >= FIRST_EPOCH_VERSION { leader_epoch } else { -1 },
         ..Default::default()
     }
 }

@@ -146,7 +146,9 @@ fn answer(api: &Api, peer: &Peer, replier: Replier, done: Vec<Done>, codes: Vec<
         }
         match responses.last_mut() {
             Some(topic) if *topic.name == *id.topic => topic.partition_responses.push(partition),
-            _ => responses.push(ProduceResponseTopic { name: (&id.topic).into(), partition_responses: vec![partition] }),
+            _ => {
+                responses.push(ProduceResponseTopic { name: (&id.topic).into(), partition_responses: vec![partition] })
+            }
         }
     }
     let node_endpoints = leaders

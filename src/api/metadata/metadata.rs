@@ -149,10 +149,5 @@ impl View<'_> {
 }
 
 fn unknown_id(topic_id: TopicId) -> MetadataResponseTopic {
-    MetadataResponseTopic {
-        error_code: ErrorCode::UnknownTopicId.code(),
-        name: None,
-        topic_id,
-        ..Default::default()
-    }
+    MetadataResponseTopic { error_code: ErrorCode::UnknownTopicId.code(), name: None, topic_id, ..Default::default() }
 }

@@ -15,7 +15,8 @@ use tokio::sync::{Semaphore, oneshot, watch as channel};
 use super::error::ZkErrorKind;
 use super::types::{CreateMode, Op, OpResult, SessionId, SessionState, Stat};
 use super::watch::{Source, Watch, WatchKind};
-use super::{Failure, Link, Opener, Reply, Request, Session, Shared, Zk};
+use super::zk::{Opener, Zk};
+use super::{Failure, Link, Reply, Request, Session, Shared};
 
 /// The server. Clones are the same server.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +84,7 @@ impl SimZk {
     /// A broker's access, with a session of its own.
     pub async fn connect(&self) -> Zk {
         let first = self.open(1);
-        Zk(Arc::new(super::ZkInner { opener: Opener::Sim(self.clone()), current: channel::Sender::new(first) }))
+        Zk(Arc::new(super::zk::ZkInner { opener: Opener::Sim(self.clone()), current: channel::Sender::new(first) }))
     }
 
     pub(super) fn open(&self, generation: u64) -> Session {

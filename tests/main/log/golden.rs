@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use ottla::base::TopicPartition;
+use ottla::config::LogConfig;
 use ottla::log::{OpenOptions, checkpoint};
 
 use super::support::*;
@@ -148,7 +149,7 @@ async fn batches_appended_one_by_one_get_the_index_entries_and_snapshots_that_ka
     ] {
         let bed = Bed::real();
         let from = golden("clean").join(name);
-        let mut config = small();
+        let mut config = LogConfig { index_interval_bytes: 1024, ..small() };
         if name.starts_with("__") {
             config.segment_bytes = 104_857_600;
         }

@@ -2,4 +2,5 @@
 
 mod append;
 mod golden;
+mod manager;
 mod support;

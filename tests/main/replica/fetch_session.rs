@@ -13,7 +13,13 @@ fn key(topic: &str, partition: i32) -> SessionKey {
 }
 
 fn wanted(offset: i64) -> Wanted {
-    Wanted { fetch_offset: offset, log_start_offset: -1, max_bytes: 1000, current_leader_epoch: -1, last_fetched_epoch: -1 }
+    Wanted {
+        fetch_offset: offset,
+        log_start_offset: -1,
+        max_bytes: 1000,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    }
 }
 
 fn ask(session_id: i32, epoch: i32, partitions: &[(SessionKey, Wanted)]) -> SessionAsk {
@@ -66,11 +72,8 @@ fn partition_that_returned_records_is_served_last_next_time() {
     let (sessions, now) = (sessions(16), Instant::now());
     let id = open(&sessions, &[(key("a", 0), wanted(0)), (key("b", 0), wanted(0))], false, now);
     let context = sessions.begin(ask(id, 1, &[]), now).expect("epoch 1");
-    let told: Vec<_> = context
-        .partitions
-        .iter()
-        .map(|(key, wanted)| (key.clone(), *wanted, told(9, &*key.topic == "a")))
-        .collect();
+    let told: Vec<_> =
+        context.partitions.iter().map(|(key, wanted)| (key.clone(), *wanted, told(9, &*key.topic == "a"))).collect();
     context.answer(&sessions, &told, now);
     let context = sessions.begin(ask(id, 2, &[]), now).expect("epoch 2");
     let order: Vec<_> = context.partitions.iter().map(|(key, _)| key.topic.to_string()).collect();
