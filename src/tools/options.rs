@@ -150,7 +150,10 @@ impl Options {
             let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
                 // A single dash is followed by letters, each an option.
                 let said = if long.is_some() { name.to_owned() } else { body.chars().take(1).collect() };
-                return Err(Exception::new("joptsimple.UnrecognizedOptionException", format!("{said} is not a recognized option")));
+                return Err(Exception::new(
+                    "joptsimple.UnrecognizedOptionException",
+                    format!("{said} is not a recognized option"),
+                ));
             };
             let value = match spec.arg {
                 Arg::None => None,
@@ -166,6 +169,11 @@ impl Options {
             found.push((spec, value));
         }
         Ok(Self { specs, found, no_arguments: args.is_empty() })
+    }
+
+    /// Was nothing given at all?
+    pub fn no_arguments(&self) -> bool {
+        self.no_arguments
     }
 
     /// Was the option given?

@@ -13,7 +13,8 @@ const INDENT: &str = "  ";
 pub fn table(specs: &[Spec]) -> String {
     let mut sorted: Vec<&Spec> = specs.iter().collect();
     sorted.sort_by_key(|spec| spec.name);
-    let mut rows = vec![("Option".to_owned(), "Description".to_owned()), ("------".to_owned(), "-----------".to_owned())];
+    let mut rows =
+        vec![("Option".to_owned(), "Description".to_owned()), ("------".to_owned(), "-----------".to_owned())];
     rows.extend(sorted.into_iter().map(|spec| (option_text(spec), description(spec))));
     let (options, descriptions) = widths(&rows);
     let fitted: Vec<_> = rows.iter().flat_map(|(o, d)| beside(pieces(o, options), pieces(d, descriptions))).collect();
@@ -45,7 +46,8 @@ fn description(spec: &Spec) -> String {
 }
 
 fn widths(rows: &[(String, String)]) -> (usize, usize) {
-    let widest = |column: fn(&(String, String)) -> &String| rows.iter().map(|r| column(r).chars().count()).max().unwrap_or(0);
+    let widest =
+        |column: fn(&(String, String)) -> &String| rows.iter().map(|r| column(r).chars().count()).max().unwrap_or(0);
     let options = widest(|r| &r.0).min((OVERALL_WIDTH - COLUMN_SEPARATOR_WIDTH) / 2);
     (options, widest(|r| &r.1).min(OVERALL_WIDTH - options - COLUMN_SEPARATOR_WIDTH))
 }
@@ -78,7 +80,7 @@ fn pieces(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The line in parts between which it may be broken; blanks belong to the part before them.
-fn words(line: &str) -> Vec<&str> {
+pub(super) fn words(line: &str) -> Vec<&str> {
     let chars: Vec<(usize, char)> = line.char_indices().collect();
     let mut words = Vec::new();
     let mut start = 0;
@@ -100,8 +102,10 @@ fn breaks(chars: &[(usize, char)], i: usize) -> bool {
     }
     match before {
         _ if before.is_whitespace() => true,
-        '(' | '[' | '{' => false,
-        '-' => !after.is_ascii_digit() && after != '-' && !closes(after),
+        '(' | '[' | '{' | '\'' => false,
+        // A quote that opens.
+        '"' if i < 2 || chars[i - 2].1.is_whitespace() || matches!(chars[i - 2].1, '(' | '[' | '{') => false,
+        '-' => !after.is_ascii_digit() && !matches!(after, '-' | '(' | '[' | '{') && !closes(after),
         '.' | ',' | ':' if after.is_ascii_digit() && i >= 2 && chars[i - 2].1.is_ascii_digit() => false,
         _ if closes(before) => !closes(after),
         _ if matches!(after, '(' | '[' | '{') => true,
