@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{AdminClient, To, all, checked, never, not_controller};
-use crate::tools::java::Exception;
+use crate::tools::java::{Exception, hash_order};
 use crate::wire::{
     AlterClientQuotasRequest, AlterClientQuotasRequestEntity, AlterClientQuotasRequestEntry,
     AlterClientQuotasRequestOp, AlterUserScramCredentialsRequest, AlterUserScramCredentialsRequestDeletion,
@@ -33,7 +33,7 @@ pub enum Match {
 pub struct Quotas {
     /// Type and name of each part of the entity.
     pub entity: Vec<(String, Option<String>)>,
-    /// Keys and values in the broker's order.
+    /// Keys and values in the order of Java's client.
     pub values: Vec<(String, f64)>,
 }
 
@@ -79,7 +79,7 @@ impl AdminClient {
                 .iter()
                 .map(|part| (part.entity_type.to_string(), part.entity_name.as_ref().map(ToString::to_string)))
                 .collect(),
-            values: e.values.iter().map(|v| (v.key.to_string(), v.value)).collect(),
+            values: hash_order(e.values.iter().map(|v| (v.key.to_string(), v.value)).collect(), |(key, _)| key),
         };
         Ok(answer.entries.unwrap_or_default().iter().map(entry).collect())
     }
