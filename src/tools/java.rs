@@ -104,7 +104,8 @@ pub fn hash_order<T>(mut entries: Vec<T>, key: impl Fn(&T) -> &str) -> Vec<T> {
     while entries.len() > buckets * 3 / 4 {
         buckets *= 2;
     }
-    let hash = |text: &str| text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+    let hash =
+        |text: &str| text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     let spread = |text: &str| hash(text) ^ (hash(text) >> 16);
     entries.sort_by_key(|entry| spread(key(entry)) as usize & (buckets - 1));
     entries
