@@ -16,11 +16,11 @@ jars=$cache/kafka-$version
 fetch() {
   [ -d "$jars" ] && return
   command -v mvn >/dev/null || die "needs Maven: scripts/test.sh installs it"
-  say "fetching Apache Kafka $version"
+  say "fetching Apache Kafka $version" >&2
   mkdir -p "$cache"
   local fresh; fresh=$(mktemp -d "$cache/kafka-fetch.XXXXXX")
-  mvn -q -B -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" || {
-    rm -rf "$fresh"; die "Maven could not fetch the jars (its message is above)"; }
+  mvn -q -B -Dstyle.color=never -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" >&2 || {
+    rm -rf "$fresh"; die "Maven could not fetch the jars (what it says is above)"; }
   mv -T "$fresh" "$jars" 2>/dev/null || rm -rf "$fresh"
 }
 

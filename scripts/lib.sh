@@ -31,15 +31,14 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Packages for a C compiler (some crates build C code), where there is none.
-need_compiler() {
-  if ! command -v cc >/dev/null; then need_packages gcc libc6-dev; fi
+# lacking COMMAND PACKAGE...: the packages, where the command is missing.
+lacking() {
+  command -v "$1" >/dev/null || printf '%s\n' "${@:2}"
 }
 
-# A Java that runs ZooKeeper 3.8 and Kafka 3.9, unless one is on the path.
-need_java() {
-  if ! command -v java >/dev/null; then need_packages default-jre-headless; fi
-}
+# What building takes (some crates compile C), and a Java for ZooKeeper 3.8 and Kafka 3.9.
+compiler() { lacking cc gcc libc6-dev; }
+java_runtime() { lacking java default-jre-headless; }
 
 # The Rust toolchain is the user's to choose and never installed behind his back.
 need_rust() {

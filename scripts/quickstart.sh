@@ -7,12 +7,11 @@
 # OTTLA_BROKER   run this program instead of a fresh build: it is called as PROGRAM broker server.properties
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-need_packages zookeeper kcat
-need_java
+# shellcheck disable=SC2046
+need_packages zookeeper kcat $(compiler) $(java_runtime)
 broker=${OTTLA_BROKER:-}
 if [ -z "$broker" ]; then
   need_rust
-  need_compiler
   say "building ottla"
   (cd "$repo" && cargo build --release --bin ottla)
   broker=${CARGO_TARGET_DIR:-$repo/target}/release/ottla

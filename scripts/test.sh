@@ -13,7 +13,6 @@
 python_clients() {
   local wanted=$repo/tests/cluster/python/requirements.txt env=$cache/python
   cmp -s "$wanted" "$env/.requirements" && return
-  python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv
   say "fetching the Python clients"
   rm -rf "$env"
   python3 -m venv "$env"
@@ -22,11 +21,9 @@ python_clients() {
 }
 
 prepare() {
-  need_rust
-  need_compiler
-  need_packages zookeeper kcat
-  if ! command -v mvn >/dev/null; then need_packages maven; fi
-  need_java
+  # shellcheck disable=SC2046
+  need_packages zookeeper kcat $(compiler) $(java_runtime) $(lacking mvn maven) \
+    $(python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv)
   "$repo/scripts/kafka-peer.sh" fetch >/dev/null
   python_clients
 }

@@ -1,10 +1,37 @@
-//! The `ottla` binary: everything is in the library.
+//! The `ottla` binary: the command line. Everything else is in the library.
 
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ottla::broker::logging;
+use ottla::broker::run::{self, BrokerArgs};
+use ottla::tools::Tool;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The classic, ZooKeeper-coordinated Kafka in one native binary.
+#[derive(Debug, Parser)]
+#[command(name = "ottla", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a broker.
+    Broker(BrokerArgs),
+    #[command(flatten)]
+    Tool(Tool),
+}
+
 fn main() -> ExitCode {
-    ottla::tools::main()
+    match Cli::parse().command {
+        Command::Broker(args) => {
+            logging::to_stdout();
+            run::run(&args)
+        }
+        Command::Tool(tool) => tool.run(),
+    }
 }

@@ -22,5 +22,5 @@ mod topics;
 mod users;
 
 pub use error::AdminError;
-pub use shell::Admin;
+pub use shell::{Admin, Writer};
 pub use topics::{Created, Growth, NewTopic};

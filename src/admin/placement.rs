@@ -27,6 +27,9 @@ pub struct Broker {
 /// replication factor. Kept so that a request can't make the broker compute (and hold) an assignment without end.
 pub const MAX_PARTITIONS: i32 = 100_000;
 
+/// More replicas than one node in ZooKeeper can name: each takes two bytes of its text at least.
+const MAX_REPLICAS: usize = 500_000;
+
 /// Where an assignment starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -178,6 +181,7 @@ fn interleave<'a>(racks: &BTreeMap<BrokerId, &'a str>) -> Vec<(BrokerId, &'a str
 /// # Errors
 /// [`AdminError::InvalidAssignment`]: lists of different lengths, a broker twice, indexes that are not 0, 1, 2 ...
 pub fn validate_manual(assignment: &Assignment) -> Result<(), AdminError> {
+    check_size(assignment.values())?;
     let invalid = |why: String| Err(AdminError::InvalidAssignment(why));
     if assignment.values().map(Vec::len).collect::<BTreeSet<_>>().len() != 1 {
         return invalid("All partitions should have the same number of replicas".into());
@@ -198,7 +202,7 @@ pub fn validate_manual(assignment: &Assignment) -> Result<(), AdminError> {
 /// Checks an assignment of added partitions, in the order of Kafka's checks: known brokers, their number, then each list.
 ///
 /// # Errors
-/// [`AdminError::InvalidAssignment`], [`AdminError::BrokerNotAvailable`].
+/// [`AdminError::InvalidAssignment`].
 pub fn validate_growth(
     lists: &[Vec<BrokerId>],
     brokers: &[Broker],
@@ -206,6 +210,7 @@ pub fn validate_growth(
     existing: i32,
     replication: usize,
 ) -> Result<Assignment, AdminError> {
+    check_size(lists.iter())?;
     let invalid = |why: String| Err(AdminError::InvalidAssignment(why));
     let known: BTreeSet<BrokerId> = brokers.iter().map(|b| b.id).collect();
     let unknown: BTreeSet<BrokerId> = lists.iter().flatten().filter(|id| !known.contains(id)).copied().collect();
@@ -241,6 +246,15 @@ pub fn validate_growth(
         ));
     }
     Ok(proposed)
+}
+
+/// Before anything is computed over it: what can't be written is not worth the memory.
+fn check_size<'a>(lists: impl Iterator<Item = &'a Vec<BrokerId>>) -> Result<(), AdminError> {
+    let replicas: usize = lists.map(|replicas| replicas.len() + 1).sum();
+    if replicas <= MAX_REPLICAS {
+        return Ok(());
+    }
+    Err(AdminError::InvalidAssignment("The replica assignment is larger than ZooKeeper can hold.".into()))
 }
 
 fn has_duplicates(replicas: &[BrokerId]) -> bool {

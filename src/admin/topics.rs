@@ -125,8 +125,8 @@ impl Admin {
         if claimed.is_empty() {
             return codes;
         }
-        let admin = self.clone();
-        let work = self.env.tasks.spawn(Lane::Control, "auto-create topics", async move {
+        let (admin, writer) = (self.clone(), self.writer().await);
+        let work = self.env.tasks.spawn(Lane::Data, "auto-create topics", async move {
             let mut made = Vec::with_capacity(claimed.len());
             for claim in claimed {
                 let new = admin.automatic(&claim.topic);
@@ -142,6 +142,7 @@ impl Admin {
                 };
                 made.push((claim.topic.clone(), code));
             }
+            drop(writer);
             made
         });
         // An error: the runtime is going, and with it whoever asked.

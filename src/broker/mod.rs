@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`run`] | the process: signals, exit code |
+//! | [`logging`] | log lines in Kafka's form |
 //! | [`start`] | the order of a start, step by step; what each failure tells the operator |
 //! | [`stop`] | the order of a stop |
 //! | [`session`] | the sequencer: ZooKeeper session lost, opened anew, registered again |
@@ -16,8 +17,10 @@ mod config_watch;
 mod dir_notice;
 mod feature_watch;
 mod identity;
+pub mod logging;
 mod producer_ids;
 mod register;
+
 pub mod run;
 mod session;
 mod start;

@@ -271,7 +271,6 @@ impl BrokerClient {
             let request = ApiVersionsRequest {
                 client_software_name: "ottla".into(),
                 client_software_version: env!("CARGO_PKG_VERSION").into(),
-                ..Default::default()
             };
             let id = self.take_correlation_id();
             let frame = self.round_trip(&mut connection.stream, &request, version, id).await?;

@@ -85,7 +85,7 @@ impl DynamicConfig {
     /// last good configuration.
     ///
     /// # Errors
-    /// Only when `statics` alone doesn't do, which [`super::load`] ruled out.
+    /// Only when `statics` alone doesn't do, which [`super::load()`] ruled out.
     pub fn effective(&self, statics: &StaticConfig) -> Result<Effective, ConfigError> {
         let mut warnings = Vec::new();
         let default = clean(&self.default, Scope::Default, &mut warnings);

@@ -6,7 +6,7 @@
 //! | [`table`] | every key, one row each; [`not_built`] which of them refuse a start |
 //! | [`value`], [`version`] | typed values, Kafka's error texts; inter-broker versions |
 //! | [`values`] | layers of raw texts, parsed |
-//! | [`load`] | start-up: file, environment, overrides, checks, warnings |
+//! | [`mod@load`] | start-up: file, environment, overrides, checks, warnings |
 //! | [`broker_config`], [`listeners`] | `BrokerConfig`: what a broker reads at run time |
 //! | [`log_config`], [`topic`] | `LogConfig`: what one topic's logs are told; topic overrides |
 //! | [`dynamic`], [`ops`] | changes while running: what may change, to what |

@@ -68,7 +68,7 @@ pub(super) enum Event {
         broker: BrokerId,
         error: i16,
     },
-    LogDirEvent,
+    LogDirFailure,
     /// `unclean.leader.election.enable` of the broker has changed.
     UncleanElection(bool),
     /// A topic now allows unclean leaders.
@@ -95,7 +95,7 @@ impl Event {
             Event::ControlledShutdown(..) => 8,
             Event::IsrChange | Event::AlterPartition { .. } => 9,
             Event::LeaderAndIsrAnswered { .. } => 10,
-            Event::LogDirEvent => 11,
+            Event::LogDirFailure => 11,
             Event::Shutdown => 12,
             Event::UncleanElection(_) => 13,
             Event::TopicUncleanElection(_) => 14,

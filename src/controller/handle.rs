@@ -3,7 +3,7 @@
 //! Used by api/ (the controller's APIs) and `broker/` (session, stop, dynamic configuration). Every call is answered, also when its
 //! event is thrown away: then with what a broker answers that is not the controller. Dropping a call takes nothing back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -117,6 +117,8 @@ pub struct ControllerStatus {
     pub preferred_imbalance: usize,
     /// `TopicsToDeleteCount`.
     pub topics_to_delete: usize,
+    /// The topics that are to be deleted: no partitions may be added to them (INVALID_TOPIC_EXCEPTION).
+    pub deleting: Arc<BTreeSet<Arc<str>>>,
     /// `ReplicasToDeleteCount`.
     pub replicas_to_delete: usize,
     /// `TopicsIneligibleToDeleteCount`.
@@ -143,6 +145,7 @@ impl Default for ControllerStatus {
             offline_partitions: 0,
             preferred_imbalance: 0,
             topics_to_delete: 0,
+            deleting: Arc::default(),
             replicas_to_delete: 0,
             topics_ineligible: 0,
             replicas_ineligible: 0,
@@ -303,6 +306,11 @@ impl ControllerHandle {
         let mut status = ControllerStatus::clone(&self.status.load());
         status.event_queue = self.events.len();
         status
+    }
+
+    /// True when this broker is the controller and the topic is to be deleted, as of the last event.
+    pub fn is_being_deleted(&self, topic: &str) -> bool {
+        self.status.load().deleting.contains(topic)
     }
 
     /// True when this broker is the controller.

@@ -30,7 +30,8 @@ impl Core {
         Ok(children.unwrap_or_default())
     }
 
-    /// The registered brokers, their list watched.
+    /// The registered brokers, their list watched. One whose node is not understood stays as it is known: it is registered, and to
+    /// take it for dead would move its partitions.
     pub(super) async fn read_brokers(&mut self) -> Outcome<BTreeMap<BrokerId, Broker>> {
         let names = self.list_and_watch(broker_ids::PATH, || Event::BrokerChange).await?;
         let ids: Vec<BrokerId> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -41,7 +42,10 @@ impl Core {
             let Some((data, stat)) = node else { continue };
             match BrokerNode::decode(id, &data) {
                 Ok(node) => drop(brokers.insert(id, broker(node, stat.czxid))),
-                Err(error) => tracing::error!(broker = id, "broker's registration not understood: {error}"),
+                Err(error) => {
+                    tracing::error!(broker = id, "broker's registration not understood: {error}");
+                    brokers.extend(self.ctx.brokers.get(&id).cloned().map(|known| (id, known)));
+                }
             }
         }
         Ok(brokers)
@@ -75,7 +79,7 @@ impl Core {
     /// Topics by name, each watched; those that have gone are left out.
     pub(super) async fn read_topics(&mut self, names: &[Arc<str>]) -> Outcome<Vec<(Arc<str>, TopicNode)>> {
         let session = self.link.session.clone();
-        let reads = names.to_vec().into_iter().map(move |name| {
+        let reads = names.iter().cloned().map(move |name| {
             let session = session.clone();
             async move {
                 let read = session.get_and_watch(&topic::path(&name)).await?;

@@ -139,7 +139,7 @@ impl Core {
                 tracing::error!(broker, error, "broker refused UpdateMetadata");
                 Ok(())
             }
-            Event::LogDirEvent => self.on_log_dir_event().await,
+            Event::LogDirFailure => self.on_log_dir_event().await,
         }
     }
 
@@ -161,7 +161,8 @@ impl Core {
                 }
             }
             ControllerError::Store(error) if error.session_over() => {
-                tracing::info!("controller event ended with the session: {error}");
+                // Every lost watch fires once more: not worth a line each.
+                tracing::debug!("controller event ended with the session: {error}");
             }
             ControllerError::Store(error) => tracing::error!("controller event failed: {error}"),
         }
@@ -199,6 +200,9 @@ fn publish(core: &Core, status: &ArcSwap<ControllerStatus>, count: bool) {
         event_queue: 0,
         ..ControllerStatus::clone(&before)
     };
+    if *before.deleting != ctx.deletion.queued {
+        now.deleting = Arc::new(ctx.deletion.queued.clone());
+    }
     if count {
         now.partitions = ctx.topics.values().map(|topic| topic.partitions.len()).sum();
         now.offline_partitions = ctx.offline_partition_count();

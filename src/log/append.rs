@@ -187,9 +187,8 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         self.check_open()?;
         let mut all = Vec::new();
-        let mut batches = Batches::new(records);
         let mut next = self.leo();
-        while let Some(batch) = batches.next() {
+        for batch in Batches::new(records) {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(error) if error.is_incomplete() => break, // the leader's read was cut there

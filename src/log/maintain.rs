@@ -115,6 +115,10 @@ impl Log {
         })
         .map_err(|e: io::Error| self.home.fail("truncating a segment", &e))?;
         self.doom(gone)?;
+        if !gone.is_empty() {
+            // After a power loss the old segments must not stand behind what is appended from now on.
+            self.sync_dir()?;
+        }
         self.change_epochs(|epochs| epochs.truncate_end(offset));
         state.bytes_since_index = 0;
         self.reload_producers(state, offset)?;
@@ -141,6 +145,7 @@ impl Log {
             Ok(())
         })
         .map_err(|e: io::Error| self.home.fail("starting a log anew", &e))?;
+        self.sync_dir()?;
         self.change_epochs(|epochs| epochs.clear());
         state.bytes_since_index = 0;
         self.remove_snapshots(|_| true)?;
@@ -148,6 +153,10 @@ impl Log {
         state.last_snapshot = 0;
         self.reset_txns(&state.producers, offset);
         Ok(())
+    }
+
+    fn sync_dir(&self) -> Result<(), LogError> {
+        self.shared().disk.sync_dir(&self.dir_path()).map_err(|e| self.home.fail("syncing a partition's directory", &e))
     }
 
     /// Producer state as of `end`: snapshots above go, the newest one left and the batches after it are read again.
@@ -295,7 +304,7 @@ impl Log {
         let from = self.recovery_point();
         let up_to = up_to.min(self.leo());
         self.last_flush_ms.store(self.shared().env.clock.wall_ms(), Ordering::Relaxed);
-        if up_to <= from {
+        if up_to <= from || self.deleted.load(Ordering::Acquire) {
             return Ok(());
         }
         let segments = self.segments.load_full();
@@ -364,6 +373,7 @@ impl Log {
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
         self.flush_blocking()?;
+        active.file().sync().map_err(fail)?;
         let (dir, disk) = (self.dir_path(), &self.shared().disk);
         for kind in [FileKind::Index, FileKind::TimeIndex] {
             disk.open(&file_path(&dir, active.base_offset(), kind)).and_then(|f| f.sync()).map_err(fail)?;

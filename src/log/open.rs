@@ -131,6 +131,7 @@ impl Log {
             dir: RwLock::new(dir.into()),
             future: AtomicBool::new(options.future),
             closed: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
             topic_id: Mutex::new(topic_id),
             config: ArcSwap::new(Arc::clone(&options.config)),
             segments: ArcSwap::new(Arc::new(segments)),
@@ -250,7 +251,7 @@ impl Opening<'_> {
             let segment = Arc::clone(&self.segments[i]);
             let start = self.options.log_start.max(0);
             let (mut producers, _) = rebuild_producers(self.shared, self.place, &self.segments[..i], start, base)?;
-            if !self.recover_segment(&segment, Some(&mut producers))? {
+            if !self.recover_segment(&segment, &mut producers)? {
                 self.drop_from(i + 1)?;
                 break;
             }
@@ -308,7 +309,7 @@ impl Opening<'_> {
         for (i, segment) in all.iter().enumerate().skip(first) {
             tracing::info!(partition = %self.partition, base = segment.base_offset(), "recovering segment {} of {}", i + 1, all.len());
             producers.set_end(segment.base_offset());
-            let whole = self.recover_segment(segment, Some(&mut producers))?;
+            let whole = self.recover_segment(segment, &mut producers)?;
             if producers.end() > last_snapshot {
                 let path = self.place.path(producers.end(), FileKind::Snapshot);
                 self.place.disk.write(&path, &snapshot::write(&producers))?;
@@ -328,7 +329,7 @@ impl Opening<'_> {
 
     /// Reads a segment batch by batch: rebuilds its indexes, takes epochs and producers, cuts it at the first corrupt byte. True when
     /// nothing was cut.
-    fn recover_segment(&mut self, segment: &Segment, mut producers: Option<&mut Producers>) -> io::Result<bool> {
+    fn recover_segment(&mut self, segment: &Segment, producers: &mut Producers) -> io::Result<bool> {
         let place = self.place;
         let base = segment.base_offset();
         let size = segment.file().len()?;
@@ -337,9 +338,9 @@ impl Opening<'_> {
         segment.reset_aborts(place)?;
         let interval = u64::try_from(self.options.config.index_interval_bytes).unwrap_or(0);
         let mut txns = OpenTxns::default();
-        if let Some(producers) = &producers {
-            txns.reset(producers.open_txns(), base);
-        }
+        txns.reset(producers.open_txns(), base);
+        // A batch that reaches into the next segment was not written so.
+        let after = self.segments.iter().map(|s| s.base_offset()).find(|b| *b > base).unwrap_or(i64::MAX);
         let (mut since_index, mut next, mut good) = (0, base, 0);
         let mut failure = None;
         let end = for_each_batch(segment.file(), 0, size, |position, batch| {
@@ -348,7 +349,7 @@ impl Opening<'_> {
                 return ControlFlow::Break(());
             }
             let (first, last) = (batch.base_offset(), batch.last_offset());
-            let in_range = first >= next && last >= first && last - base <= i64::from(i32::MAX);
+            let in_range = first >= next && last >= first && last < after && last - base <= i64::from(i32::MAX);
             let facts = if in_range && batch.crc_ok() { facts(batch) } else { return ControlFlow::Break(()) };
             let Ok(facts) = facts else { return ControlFlow::Break(()) };
             let indexed = since_index > interval;
@@ -361,7 +362,7 @@ impl Opening<'_> {
             if epoch >= 0 && self.epochs.latest().is_none_or(|latest| latest < epoch) {
                 self.epochs_dirty |= self.epochs.assign(epoch, first);
             }
-            if let (Some(facts), Some(producers)) = (facts, producers.as_deref_mut()) {
+            if let Some(facts) = facts {
                 let (began, ended) = producers.apply(&facts);
                 if let Some(first) = began {
                     txns.begin(first, facts.producer_id);
@@ -389,9 +390,7 @@ impl Opening<'_> {
         if let Some(error) = failure {
             return Err(error);
         }
-        if let Some(producers) = producers {
-            producers.set_end(next);
-        }
+        producers.set_end(next);
         let whole = good == size;
         if !whole {
             let reason = match end {
@@ -400,6 +399,8 @@ impl Opening<'_> {
             };
             tracing::warn!(partition = %self.partition, base, from = size, to = good, "cutting a segment: {reason}");
             segment.file().set_len(good)?;
+            // The recovery point may lie above: the next flush would not reach it, and its tail would cost later segments.
+            segment.file().sync()?;
             segment.grow(good);
         }
         segment.finish_indexes(place)?;
@@ -420,7 +421,7 @@ impl Opening<'_> {
                     self.options.log_start,
                     active.base_offset(),
                 )?;
-                self.recover_segment(&active, Some(&mut producers))?;
+                self.recover_segment(&active, &mut producers)?;
                 active.last_batch(self.place)?
             }
             other => other?,

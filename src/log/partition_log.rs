@@ -35,6 +35,8 @@ pub struct Log {
     pub(super) dir: RwLock<Arc<Path>>,
     pub(super) future: AtomicBool,
     pub(super) closed: AtomicBool,
+    /// Its directory is marked for deletion and may vanish: nothing is written any more.
+    pub(super) deleted: AtomicBool,
     pub(super) topic_id: Mutex<Option<TopicId>>,
     pub(super) config: ArcSwap<LogConfig>,
     /// Ascending, never empty; the last one is active.
@@ -308,7 +310,7 @@ impl Log {
     /// Storage.
     pub fn write_epochs(&self) -> Result<(), LogError> {
         let _writing = self.epochs_file.lock();
-        if !self.epochs_dirty.swap(false, Ordering::AcqRel) {
+        if self.deleted.load(Ordering::Acquire) || !self.epochs_dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         self.home.check()?;

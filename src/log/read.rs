@@ -52,11 +52,19 @@ impl Log {
     /// # Errors
     /// Offset out of range; corrupt data; storage.
     pub async fn read(self: &Arc<Self>, request: ReadRequest) -> Result<LogRead, LogError> {
-        if request.offset >= request.upper.min(self.leo()) {
-            return self.read_blocking(request); // nothing to read: no need for the gate
+        if request.offset >= request.upper.min(self.leo()) || self.is_in_tail(&request) {
+            return self.read_blocking(request); // no file is touched: no need for the gate
         }
         let log = Arc::clone(self);
         self.gate().run(move || log.read_blocking(request)).await
+    }
+
+    /// True when both ends of the request are among the last batches.
+    fn is_in_tail(&self, request: &ReadRequest) -> bool {
+        let tail = self.tail.lock();
+        !request.aborted
+            && tail.find(request.offset).is_some()
+            && (request.upper >= tail.leo || tail.find(request.upper).is_some())
     }
 
     /// Finds the slice for a request. Bytes themselves are not read: the slice may be cold.

@@ -2,7 +2,7 @@
 //!
 //! Shared by readers; only the holder of the append mutex changes it. Publication order: bytes in the file, index entries, then
 //! [`Segment::grow`]; a reader that sees a size sees what lies below it. The directory is passed in ([`Place`]), because it is renamed
-//! when a partition is deleted or moved. Locks here are leaves; none is held while a file is opened.
+//! when a partition is deleted or moved. Locks here are leaves; index files are mapped, written and cut under the index lock.
 
 use std::io;
 use std::path::Path;
@@ -118,9 +118,9 @@ impl Segment {
     /// # Errors
     /// The device's.
     pub fn make_active(&self, place: Place<'_>) -> io::Result<()> {
+        let mut indexes = self.indexes.write();
         let offsets = Index::load(place.disk, &place.path(self.base_offset, FileKind::Index))?;
         let times = Index::load(place.disk, &place.path(self.base_offset, FileKind::TimeIndex))?;
-        let mut indexes = self.indexes.write();
         let max = self.max_of(&times);
         (indexes.offsets, indexes.times, indexes.max) = (offsets, times, Some(max));
         Ok(())
@@ -156,27 +156,25 @@ impl Segment {
         self.size.store(size, Ordering::Release);
     }
 
-    /// Maps what is cold.
+    /// Maps what is cold. Under the lock: a file is cut only by who holds it too, and only when nothing maps it ([`File::map`]).
     fn warm(&self, place: Place<'_>) -> io::Result<()> {
-        let cold = {
+        {
             let indexes = self.indexes.read();
-            (indexes.offsets.is_cold(), indexes.times.is_cold())
-        };
-        // A missing or unreadable index of an old segment is an empty one: lookups get slow, not wrong.
-        if cold.0 {
-            let offsets = missing_is_empty(Index::map(place.disk, &place.path(self.base_offset, FileKind::Index)))?;
-            let mut indexes = self.indexes.write();
-            if indexes.offsets.is_cold() {
-                indexes.offsets = offsets;
+            if !indexes.offsets.is_cold() && !indexes.times.is_cold() {
+                return Ok(());
             }
         }
-        if cold.1 {
-            let times = missing_is_empty(Index::map(place.disk, &place.path(self.base_offset, FileKind::TimeIndex)))?;
-            let mut indexes = self.indexes.write();
-            if indexes.times.is_cold() {
-                indexes.max = indexes.max.or_else(|| Some(self.max_of(&times)));
-                indexes.times = times;
-            }
+        let mut indexes = self.indexes.write();
+        // A missing or unreadable index of an old segment is an empty one: lookups get slow, not wrong.
+        if indexes.offsets.is_cold() {
+            let path = place.path(self.base_offset, FileKind::Index);
+            indexes.offsets = missing_is_empty(Index::map(place.disk, &path))?;
+        }
+        if indexes.times.is_cold() {
+            let path = place.path(self.base_offset, FileKind::TimeIndex);
+            let times = missing_is_empty(Index::map(place.disk, &path))?;
+            indexes.max = indexes.max.or_else(|| Some(self.max_of(&times)));
+            indexes.times = times;
         }
         Ok(())
     }
@@ -390,6 +388,8 @@ impl Segment {
         *self.aborts.lock() = None;
         txn_index::truncate(place.disk, &place.path(self.base_offset, FileKind::TxnIndex), self.base_offset, offset)?;
         self.file.set_len(position)?;
+        // The recovery point may equal the new end: no later flush would make the cut durable, and it must not come undone.
+        self.file.sync()?;
         self.write_indexes(place)
     }
 

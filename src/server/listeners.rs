@@ -99,7 +99,8 @@ impl Server {
     /// Stops accepting and reading, answers what was accepted, closes. Long polls answer with what they have.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        for acceptor in std::mem::take(&mut *self.acceptors.lock()) {
+        let acceptors = std::mem::take(&mut *self.acceptors.lock());
+        for acceptor in acceptors {
             let _ = acceptor.await; // it ends by itself on `stop`; a panic in it was reported already
         }
         let mut connections = self.connections.lock().await;

@@ -217,9 +217,7 @@ fn parse_rule(text: &str) -> Result<Rule, Exception> {
     };
     let number = |digits: &str, default: i32| match digits {
         "" => Ok(default),
-        _ if digits.bytes().all(|b| b.is_ascii_digit()) => digits
-            .parse()
-            .map_err(|_| Exception::new("java.lang.NumberFormatException", format!("For input string: \"{digits}\""))),
+        _ if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().map_err(|_| Exception::number_format(digits)),
         _ => Err(invalid()),
     };
     let partitions = match partitions.split_once('-') {

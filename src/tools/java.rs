@@ -35,6 +35,11 @@ impl Exception {
         Self::new("java.lang.IllegalArgumentException", message)
     }
 
+    /// `java.lang.NumberFormatException`.
+    pub fn number_format(text: &str) -> Self {
+        Self::new("java.lang.NumberFormatException", format!("For input string: \"{text}\""))
+    }
+
     /// A broker's error; without a message of its own it has the code's, an empty one stays empty.
     pub fn of_code(code: ErrorCode, message: Option<&str>) -> Self {
         let message = message.unwrap_or_else(|| default_message(code));

@@ -73,7 +73,7 @@ fn describe(options: &Options, console: &Console) -> Result<u8, Exception> {
     let topics = listed("topic-list")?;
     let mut wanted = BTreeSet::new();
     for id in listed("broker-list")? {
-        let number = || Exception::new("java.lang.NumberFormatException", format!("For input string: \"{id}\""));
+        let number = || Exception::number_format(&id);
         wanted.insert(id.parse::<BrokerId>().map_err(|_| number())?);
     }
     let mut properties = load_properties(options.value("command-config")?)?;

@@ -1,7 +1,15 @@
-//! The command line: `ottla broker` and the commands behind the scripts.
+//! The commands behind the scripts: each an `ottla` subcommand with Kafka's flags and output.
 //!
-//! `dump-log` and `broker` are read by clap; the commands that stand for one of Kafka's tools read their own arguments, as Kafka's tools
-//! do, so that flags, help and errors are Kafka's. Each gets a [`Console`] and gives an exit code.
+//! | file | what |
+//! |---|---|
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`] | a tool each |
+//! | [`dump_log`] | reads files, no cluster |
+//! | [`admin_client`] | how the tools reach a cluster |
+//! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
+//! | [`console`], [`java`], [`topic_filter`] | output, errors by their Java names, patterns of topics |
+//!
+//! A tool is given arguments and a [`Console`] and gives an exit code. All but `dump-log` read their own arguments: flags, help and
+//! errors are Kafka's, not clap's.
 
 pub mod admin_client;
 pub mod argparse;
@@ -15,7 +23,6 @@ pub mod features;
 pub mod get_offsets;
 pub mod java;
 pub mod log_dirs;
-mod logging;
 pub mod options;
 pub mod topic_filter;
 pub mod topics;
@@ -23,23 +30,13 @@ pub mod usage;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 
-use crate::broker::run::{self, BrokerArgs};
 use console::Console;
 
-/// The classic, ZooKeeper-coordinated Kafka in one native binary.
-#[derive(Debug, Parser)]
-#[command(name = "ottla", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// A command line tool.
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs a broker.
-    Broker(BrokerArgs),
+pub enum Tool {
     /// Prints what log segments, indexes and producer snapshots hold.
     DumpLog(dump_log::DumpLogArgs),
     /// Creates, lists, describes, grows and deletes topics (kafka-topics.sh).
@@ -68,29 +65,28 @@ enum Command {
     Features(Words),
 }
 
-/// The arguments of a command that reads them itself.
+/// The arguments of a tool that reads them itself.
 #[derive(Debug, Args)]
-struct Words {
+pub struct Words {
+    /// All of them, options too.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
-/// Parses the command line and runs the command.
-pub fn main() -> ExitCode {
-    let (tool, args): (fn(&[String], &Console) -> u8, Words) = match Cli::parse().command {
-        Command::Broker(args) => {
-            logging::to_stdout();
-            return run::run(&args);
-        }
-        Command::DumpLog(args) => return args.run(),
-        Command::Topics(args) => (topics::run, args),
-        Command::Configs(args) => (configs::run, args),
-        Command::GetOffsets(args) => (get_offsets::run, args),
-        Command::DeleteRecords(args) => (delete_records::run, args),
-        Command::LogDirs(args) => (log_dirs::run, args),
-        Command::BrokerApiVersions(args) => (broker_api_versions::run, args),
-        Command::Cluster(args) => (cluster::run, args),
-        Command::Features(args) => (features::run, args),
-    };
-    ExitCode::from(tool(&args.words, &Console::process()))
+impl Tool {
+    /// Runs the tool; its output and exit code are those of Kafka's script.
+    pub fn run(&self) -> ExitCode {
+        let (run, args): (fn(&[String], &Console) -> u8, _) = match self {
+            Tool::DumpLog(args) => return args.run(),
+            Tool::Topics(args) => (topics::run, args),
+            Tool::Configs(args) => (configs::run, args),
+            Tool::GetOffsets(args) => (get_offsets::run, args),
+            Tool::DeleteRecords(args) => (delete_records::run, args),
+            Tool::LogDirs(args) => (log_dirs::run, args),
+            Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
+            Tool::Cluster(args) => (cluster::run, args),
+            Tool::Features(args) => (features::run, args),
+        };
+        ExitCode::from(run(&args.words, &Console::process()))
+    }
 }

@@ -213,8 +213,10 @@ impl Options {
     pub fn integer(&self, name: &str) -> Result<Option<i32>, Exception> {
         let Some(text) = self.value(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
+            let number = Exception::number_format(text);
+            let reflection = Exception::new("joptsimple.internal.ReflectionException", number.line()).because(number);
             let why = format!("Cannot parse argument '{text}' of option {name}");
-            Exception::new("joptsimple.OptionArgumentConversionException", why)
+            Exception::new("joptsimple.OptionArgumentConversionException", why).because(reflection)
         })
     }
 

@@ -48,7 +48,7 @@ pub async fn grow(parts: &Parts, peer: &Peer, asked: CreatePartitionsRequest) ->
         }
         grown
     };
-    let grown = to_its_end(&parts.env, "create partitions", work).await;
+    let grown = to_its_end(&parts.env, &parts.admin, "create partitions", work).await;
     let wait = timeout_ms > 0 && !validate_only;
     if wait {
         let done: Vec<(&Str, i32)> =

@@ -52,7 +52,7 @@ pub async fn create(parts: &Parts, peer: &Peer, asked: CreateTopicsRequest) -> C
         }
         tried
     };
-    let tried = to_its_end(&parts.env, "create topics", work).await;
+    let tried = to_its_end(&parts.env, &parts.admin, "create topics", work).await;
     let wait = timeout_ms > 0 && !validate_only;
     if wait {
         let made: Vec<(&Str, i32)> =

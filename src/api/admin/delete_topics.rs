@@ -72,7 +72,7 @@ pub async fn delete(parts: &Parts, peer: &Peer, asked: &[Asked], timeout_ms: i32
         }
         codes
     };
-    let mut codes = to_its_end(&parts.env, "delete topics", work).await;
+    let mut codes = to_its_end(&parts.env, &parts.admin, "delete topics", work).await;
     let marked: Vec<String> = codes.iter().filter(|(_, code)| code.is_none()).map(|(topic, _)| topic.clone()).collect();
     if timeout_ms > 0 {
         let gone = |image: &MetadataImage| !marked.iter().any(|topic| image.contains(topic));

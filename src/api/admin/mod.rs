@@ -45,10 +45,18 @@ impl Parts {
 /// Runs what changes state to its end, also when the connection goes away meanwhile: only the wait for it may be dropped.
 pub(in crate::api) async fn to_its_end<T: Send + 'static>(
     env: &Env,
+    admin: &Admin,
     name: &'static str,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
-    match env.tasks.spawn(Lane::Control, name, work).await {
+    let writer = admin.writer().await;
+    let work = async move {
+        let done = work.await;
+        drop(writer);
+        done
+    };
+    // Not on control: however long the request is, the controller's one thread stays free.
+    match env.tasks.spawn(Lane::Data, name, work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

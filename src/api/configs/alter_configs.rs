@@ -36,7 +36,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             }
             responses
         };
-        let responses = to_its_end(&api.env, "alter configs", work).await;
+        let responses = to_its_end(&api.env, &api.admin, "alter configs", work).await;
         replier.reply(&AlterConfigsResponse { responses, ..Default::default() })
     }))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, NO_LOGGERS, TOPIC, broker_of};
+use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, NO_LOGGERS, TOPIC, broker_of, once, repeated};
 use crate::admin::{AdminError, names};
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::ErrorCode;
@@ -49,9 +49,16 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     }
     let api = api.clone();
     Ok(Outcome::later(async move {
-        let mut results = Vec::with_capacity(asked.resources.len());
+        // Kafka answers a resource as often as it is named; here that would let a small request have a huge answer.
+        let repeated = repeated(asked.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str())));
+        let mut results = Vec::new();
         for resource in &asked.resources {
-            results.push(result(resource, entries(&api, resource).await, wanted));
+            let found = if repeated.contains(&(resource.resource_type, resource.resource_name.as_str())) {
+                Err(once())
+            } else {
+                entries(&api, resource).await
+            };
+            results.push(result(resource, found, wanted));
         }
         replier.reply(&DescribeConfigsResponse { results, ..Default::default() })
     }))

@@ -37,7 +37,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             }
             responses
         };
-        let responses = to_its_end(&api.env, "alter configs", work).await;
+        let responses = to_its_end(&api.env, &api.admin, "alter configs", work).await;
         replier.reply(&IncrementalAlterConfigsResponse { responses, ..Default::default() })
     }))
 }

@@ -96,8 +96,8 @@ fn check_shape(records: &Bytes, version: i16) -> Result<(), ErrorCode> {
     let mut batches = Batches::new(records);
     let first = match batches.next() {
         Some(Ok(batch)) => batch,
-        Some(Err(error)) => return Err(error.code()),
-        None => return Err(ErrorCode::InvalidRecord),
+        Some(Err(error)) if !error.is_incomplete() => return Err(error.code()),
+        Some(Err(_)) | None => return Err(ErrorCode::InvalidRecord), // half a batch is none
     };
     if first.magic() != 2 || batches.next().is_some() {
         return Err(ErrorCode::InvalidRecord);

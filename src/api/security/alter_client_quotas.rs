@@ -31,7 +31,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 entries
             }
         };
-        let entries = to_its_end(&api.env, "alter client quotas", work).await;
+        let entries = to_its_end(&api.env, &api.admin, "alter client quotas", work).await;
         replier.reply(&AlterClientQuotasResponse { entries, ..Default::default() })
     }))
 }

@@ -40,7 +40,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     Ok(Outcome::later(async move {
         let admin = api.admin.clone();
         let work = async move { admin.alter_scram_users(&deletions, &upsertions).await };
-        replier.reply(&answer(to_its_end(&api.env, "alter SCRAM users", work).await))
+        replier.reply(&answer(to_its_end(&api.env, &api.admin, "alter SCRAM users", work).await))
     }))
 }
 

@@ -50,7 +50,7 @@ impl Core {
 
     /// Sets the watches on the notice nodes and drops the notices of before: what they told of is read afresh now.
     async fn clear_notices(&mut self) -> Outcome {
-        let log_dirs = self.list_and_watch(log_dir_event::PATH, || Event::LogDirEvent).await?;
+        let log_dirs = self.list_and_watch(log_dir_event::PATH, || Event::LogDirFailure).await?;
         let isr = self.list_and_watch(isr_change::PATH, || Event::IsrChange).await?;
         let mut old: Vec<String> = log_dirs.iter().map(|name| log_dir_event::path(name)).collect();
         old.extend(isr.iter().map(|name| isr_change::path(name)));

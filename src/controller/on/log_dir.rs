@@ -12,7 +12,7 @@ use crate::zk::znode::{isr_change, log_dir_event};
 impl Core {
     /// Brokers have lost log directories: LeaderAndIsr for all of their replicas makes them say which ones.
     pub(in crate::controller) async fn on_log_dir_event(&mut self) -> Outcome {
-        let names = self.list_and_watch(log_dir_event::PATH, || Event::LogDirEvent).await?;
+        let names = self.list_and_watch(log_dir_event::PATH, || Event::LogDirFailure).await?;
         let paths: Vec<String> = names.iter().map(|name| log_dir_event::path(name)).collect();
         let nodes = self.link.session.get_all(&paths).await?;
         let mut brokers = BTreeSet::new();
@@ -48,11 +48,7 @@ impl Core {
         for (name, code) in errors {
             match ErrorCode::from_code(code) {
                 ErrorCode::None => drop(offline.remove(&name)),
-                ErrorCode::KafkaStorageError => {
-                    if offline.insert(name.clone()) {
-                        newly_offline.push((name, broker));
-                    }
-                }
+                ErrorCode::KafkaStorageError if offline.insert(name.clone()) => newly_offline.push((name, broker)),
                 _ => {}
             }
         }

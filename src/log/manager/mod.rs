@@ -187,7 +187,7 @@ impl LogManager {
     /// directory and `partition.metadata` are on the device.
     ///
     /// # Errors
-    /// A dir is offline and the partition is not new (it may lie there); the preferred directory is not usable; another topic id on disk;
+    /// Its directory is offline; any is and the partition is not new (it may lie there); the preferred directory is not usable; another topic id on disk;
     /// storage.
     pub async fn get_or_create(
         self: &Arc<Self>,
@@ -199,7 +199,10 @@ impl LogManager {
     ) -> Result<Arc<Log>, LogError> {
         let _changing = self.changing.lock().await;
         let log = match self.get(partition) {
-            Some(log) => log,
+            Some(log) => {
+                log.home().check()?;
+                log
+            }
             None => {
                 if !is_new && let Some(failed) = self.homes.iter().find(|h| !h.is_online()) {
                     failed.check()?;
@@ -328,7 +331,8 @@ impl LogManager {
             .await
             .run(move |log, _| {
                 log.closed.store(true, Ordering::Release);
-                let to = log.move_dir(&name)?;
+                log.deleted.store(true, Ordering::Release);
+                let to = log.move_dir(&name)?; // waits for a flush under way
                 log.home().remove_later(to.to_path_buf(), true, delay);
                 tracing::info!(partition = %log.partition(), to = %to.display(), "marked for deletion");
                 Ok(())

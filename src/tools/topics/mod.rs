@@ -158,7 +158,7 @@ fn parse_assignment(text: &str) -> Result<Vec<Vec<BrokerId>>, Exception> {
         let mut brokers: Vec<BrokerId> = Vec::new();
         let mut twice: Vec<String> = Vec::new();
         for id in list.split(':').map(str::trim) {
-            let number = || Exception::new("java.lang.NumberFormatException", format!("For input string: \"{id}\""));
+            let number = || Exception::number_format(id);
             let id: BrokerId = id.parse().map_err(|_| number())?;
             if brokers.contains(&id) {
                 twice.push(id.to_string());

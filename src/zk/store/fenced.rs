@@ -70,7 +70,7 @@ pub async fn write(session: &Session, term: &Term, ops: Vec<Op>) -> Result<Vec<R
 /// One operation behind the check.
 ///
 /// # Errors
-/// As [`write`], and the operation's own.
+/// As [`write()`], and the operation's own.
 pub async fn write_one(session: &Session, term: &Term, op: Op) -> Result<OpResult, StoreError> {
     match write(session, term, vec![op]).await?.pop() {
         Some(result) => Ok(result?),
@@ -134,7 +134,7 @@ pub(super) async fn is_done(session: &Session, op: &Op) -> Result<Option<OpResul
 /// Deletes a tree bottom-up behind the term; false when there was none.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn delete_recursive(session: &Session, term: &Term, path: &str) -> Result<bool, StoreError> {
     /// A tree that grows while it is deleted is given up after so many tries.
     const MAX_ROUNDS: usize = 8;

@@ -136,7 +136,7 @@ async fn incrementally_altered_configs_are_told_as_recorded() {
     }
     let theirs = responses::<IncrementalAlterConfigsResponse>();
     for (ours, theirs) in ours.iter().zip(theirs) {
-        assert_eq!([ours.clone()], *theirs.responses);
+        assert_eq!(std::slice::from_ref(ours), theirs.responses.as_slice());
     }
 }
 

@@ -152,3 +152,12 @@ async fn without_a_controller_no_config_is_written() {
     assert_eq!(error.code(), ErrorCode::StaleControllerEpoch);
     assert!(bench.changes().is_empty());
 }
+
+#[tokio::test]
+async fn a_map_of_too_many_keys_is_refused() {
+    let bench = bench().await;
+    let many: ConfigMap = (0..5000).map(|at| (format!("custom.{at}"), String::new())).collect();
+    let error = bench.admin.alter_broker_config(Some(0), &many, false).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::InvalidRequest);
+    assert_eq!(bench.text("/config/brokers/0"), None);
+}

@@ -128,6 +128,14 @@ fn manual_assignments_are_checked_as_kafka_does() {
 }
 
 #[test]
+fn assignments_that_no_node_can_hold_are_refused_before_they_are_looked_at() {
+    let huge: Assignment = BTreeMap::from([(0, (0..600_000).collect())]);
+    assert!(matches!(validate_manual(&huge), Err(AdminError::InvalidAssignment(_))));
+    let many: Vec<Vec<BrokerId>> = vec![Vec::new(); 600_000];
+    assert!(matches!(validate_growth(&many, &brokers(&[0]), 600_000, 1, 1), Err(AdminError::InvalidAssignment(_))));
+}
+
+#[test]
 fn growth_by_hand_is_checked_as_kafka_does() {
     let three = brokers(&[0, 1, 2]);
     let check = |lists: &[Vec<BrokerId>], added| validate_growth(lists, &three, added, 3, 2);

@@ -2,6 +2,7 @@
 
 mod batch;
 mod channel;
+mod chaos;
 mod moves;
 mod pure;
 mod several_brokers;

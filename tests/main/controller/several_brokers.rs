@@ -298,7 +298,7 @@ async fn a_write_under_an_old_epoch_fails_and_ends_the_term() {
     world.zk.put("/controller", r#"{"version":2,"brokerid":5,"timestamp":"1"}"#.as_bytes());
     let asking = first.clone();
     let epoch = old.epoch;
-    let asked = tokio::spawn(async move {
+    let asked = old.env.tasks.spawn(ottla::base::env::Lane::Control, "asking", async move {
         asking
             .alter_partition(
                 0,
@@ -390,6 +390,68 @@ async fn preferred_leaders_come_back_by_request_by_znode_and_by_timer() {
         assert!(version > partition_epoch);
         partition_epoch = version;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_waits_for_a_dead_replica_and_ends_with_its_return() {
+    let world = World::new();
+    let (mut nodes, controller) = three(&world).await;
+    world.create_topic(&nodes[0].session(), "t", &[&[1, 2]]).await;
+    forget(&mut nodes).await;
+    world.zk.expire(nodes[2].session().id());
+    forget(&mut nodes).await;
+    store::topics::mark_for_deletion(&nodes[0].session(), "t").await.expect("marked");
+    nodes[1].told_until("StopReplica t-0 epoch -2 delete").await;
+    settle().await;
+    assert!(world.exists("/brokers/topics/t"));
+    assert_eq!((controller.status().topics_ineligible, controller.status().replicas_to_delete), (1, 1));
+    let session = nodes[2].zk.reopen().await.expect("reopened");
+    store::brokers::register(&session, &registration(2, 9094), &[]).await.expect("registered");
+    nodes[2].told_until("StopReplica t-0 epoch -2 delete").await;
+    settle().await;
+    assert!(!world.exists("/brokers/topics/t"));
+    assert_eq!(controller.status().topics_to_delete, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topics_own_word_on_unclean_leaders_counts_before_the_brokers() {
+    let world = World::new();
+    let (mut nodes, controller) = three(&world).await;
+    let id = world.create_topic(&nodes[0].session(), "t", &[&[2, 1]]).await;
+    let never = world.create_topic(&nodes[0].session(), "never", &[&[2, 1]]).await;
+    forget(&mut nodes).await;
+    for topic in [id, never] {
+        let answer = controller.alter_partition(2, nodes[2].epoch, 3, vec![proposal(topic, 0, &[2], 0)]).await;
+        assert!(answer.is_ok_and(|a| a[0].result.is_ok()));
+    }
+    let config = |value: &str| format!(r#"{{"version":1,"config":{{"unclean.leader.election.enable":"{value}"}}}}"#);
+    world.zk.put("/config/topics/never", config("false"));
+    world.zk.expire(nodes[2].session().id());
+    settle().await;
+    assert_eq!(controller.status().offline_partitions, 2);
+    world.zk.put("/config/topics/t", config("true"));
+    controller.topic_unclean_enabled("t");
+    settle().await;
+    assert!(world.state(&tp("t", 0)).0.contains(r#""leader":1,"#));
+    controller.unclean_election_changed(true);
+    settle().await;
+    assert!(world.state(&tp("never", 0)).0.contains(r#""leader":-1,"#));
+    // An administrator's election asks no configuration.
+    let elected = controller.elect_leaders(Some(vec![tp("never", 0)]), ElectionKind::Unclean).await;
+    assert_eq!(elected.expect("active").get(&tp("never", 0)), Some(&Ok(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_controllers_started_at_once_one_leads() {
+    let world = World::new();
+    let (one, two) = (world.broker(0).await, world.broker(1).await);
+    let (first, second) = (one.start(), two.start());
+    settle().await;
+    assert!(first.is_active() != second.is_active());
+    assert_eq!(first.status().controller_id, second.status().controller_id);
+    let multis = world.zk.multis();
+    let elections = multis.iter().filter(|ops| format!("{ops:?}").contains("kraftControllerEpoch")).count();
+    assert!(elections <= 2, "{elections}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,6 +136,7 @@ async fn a_deletion_that_a_broker_refuses_waits_for_its_return() {
     settle().await;
     assert!(world.exists("/brokers/topics/t"));
     assert_eq!(controller.status().topics_ineligible, 1);
+    assert!(controller.is_being_deleted("t") && !controller.is_being_deleted("u"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,6 +192,104 @@ async fn after_expiry_the_broker_leads_again_in_its_new_session() {
     assert_eq!(controller.allocate_producer_ids(0, epoch).await.map(|b| (b.first, b.count)), Ok((1000, 1000)));
     assert_eq!(controller.allocate_producer_ids(0, epoch - 1).await, Err(ErrorCode::StaleBrokerEpoch));
     assert_eq!(controller.allocate_producer_ids(9, epoch).await, Err(ErrorCode::BrokerIdNotRegistered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_while_the_connection_was_lost_is_found_after_it() {
+    let world = World::new();
+    let mut broker = world.broker(0).await;
+    let controller = broker.start();
+    broker.forget().await;
+    world.create_topic(&broker.session(), "kept", &[&[0]]).await;
+    broker.forget().await;
+    let other = world.zk.connect().await;
+    world.zk.disconnect(broker.session().id());
+    world.create_topic(&other.session(), "missed", &[&[0]]).await;
+    store::topics::mark_for_deletion(&other.session(), "kept").await.expect("marked");
+    settle().await;
+    assert_eq!(controller.status().topics, 1);
+    world.zk.resume(broker.session().id());
+    settle().await;
+    assert!(controller.is_active(), "the same session is the same term");
+    assert_eq!(controller.status().epoch, 1);
+    assert!(world.exists("/brokers/topics/missed/partitions/0/state"));
+    assert!(!world.exists("/brokers/topics/kept"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_not_taken_for_another_controller() {
+    let world = World::new();
+    let mut broker = world.broker(0).await;
+    world.zk.lose_replies(broker.session().id(), 3);
+    let controller = broker.start();
+    broker.forget().await;
+    assert!(controller.is_active());
+    world.zk.lose_replies(broker.session().id(), 2);
+    world.create_topic(&world.zk.connect().await.session(), "t", &[&[0]]).await;
+    settle().await;
+    assert!(controller.is_active());
+    let state = r#"{"controller_epoch":1,"leader":0,"version":1,"leader_epoch":0,"isr":[0]}"#;
+    assert_eq!(world.state(&tp("t", 0)), (state.to_owned(), 0));
+    assert_eq!(controller.status().offline_partitions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_deletion_disabled_marks_are_taken_away() {
+    let world = World::new();
+    let mut broker = world.broker(0).await;
+    broker.settings.delete_topic_enable = false;
+    world.create_topic_unchecked("t");
+    world.zk.put("/admin/delete_topics/t", "".as_bytes());
+    let _controller = broker.start();
+    broker.forget().await;
+    assert!(!world.exists("/admin/delete_topics/t"), "at failover");
+    store::topics::mark_for_deletion(&broker.session(), "t").await.expect("marked");
+    settle().await;
+    assert!(!world.exists("/admin/delete_topics/t"), "by event");
+    assert!(world.exists("/brokers/topics/t"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn notices_of_before_a_term_are_dropped_and_of_leaders_in_it_are_told() {
+    let world = World::new();
+    let mut broker = world.broker(0).await;
+    world.create_topic_unchecked("t");
+    world.zk.put("/isr_change_notification/isr_change_0000000000", "{}".as_bytes());
+    world.zk.put("/log_dir_event_notification/log_dir_event_0000000000", "{}".as_bytes());
+    let _controller = broker.start();
+    broker.forget().await;
+    assert!(!world.exists("/isr_change_notification/isr_change_0000000000"));
+    assert!(!world.exists("/log_dir_event_notification/log_dir_event_0000000000"));
+    // A leader of an old version writes the state itself and leaves a notice.
+    let state = r#"{"controller_epoch":1,"leader":0,"version":1,"leader_epoch":0,"isr":[0]}"#;
+    world.zk.put("/brokers/topics/t/partitions/0/state", state.as_bytes());
+    store::notices::propagate_isr_changes(&broker.session(), &[tp("t", 0), tp("no", 0)]).await.expect("written");
+    assert_eq!(broker.told().await, "UpdateMetadata brokers [0]; t-0 leader 0 epoch 0");
+    broker.silent().await;
+    assert!(!world.zk.dump().keys().any(|path| path.starts_with("/isr_change_notification/")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_added_to_a_topic_that_is_being_deleted_are_taken_out_of_its_node() {
+    let world = World::new();
+    let mut broker = world.broker(0).await;
+    let controller = broker.start();
+    broker.forget().await;
+    let id = world.create_topic(&broker.session(), "t", &[&[0]]).await;
+    broker.forget().await;
+    let refused = (ottla::wire::ApiKey::StopReplica, tp("t", 0));
+    broker.answers.lock().insert(refused, ErrorCode::KafkaStorageError.code());
+    store::topics::mark_for_deletion(&broker.session(), "t").await.expect("marked");
+    settle().await;
+    let node = TopicNode {
+        topic_id: Some(id),
+        partitions: (0..2).map(|p| (p, PartitionAssignment::stable(vec![0]))).collect(),
+    };
+    store::topics::set_unfenced(&broker.session(), "t", &node).await.expect("written");
+    settle().await;
+    let (restored, _) = store::topics::get(&broker.session(), "t").await.expect("read").expect("there");
+    assert_eq!(restored.partitions.keys().copied().collect::<Vec<_>>(), [0]);
+    assert_eq!(controller.status().partitions, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,7 +41,6 @@ pub(crate) enum Received {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) header: RequestHeader,
-    pub(crate) frame: Bytes,
     pub(crate) request: Received,
 }
 
@@ -123,6 +122,15 @@ impl World {
         id
     }
 
+    /// A topic of one partition on broker 0, there before any controller.
+    pub(crate) fn create_topic_unchecked(&self, name: &str) {
+        let node = TopicNode {
+            topic_id: Some(TopicId::from_bytes([5; 16])),
+            partitions: BTreeMap::from([(0, PartitionAssignment::stable(vec![0]))]),
+        };
+        self.zk.put(&ottla::zk::znode::topic::path(name), node.encode());
+    }
+
     /// The JSON of a partition's state and the version of its node.
     pub(crate) fn state(&self, name: &TopicPartition) -> (String, i32) {
         let path = ottla::zk::znode::partition_state::path(name);
@@ -152,6 +160,11 @@ impl Node {
             Ok(None) => panic!("broker {} has stopped listening", self.id),
             Err(_) => panic!("nothing more arrives at broker {}", self.id),
         }
+    }
+
+    /// The next request, if one has arrived.
+    pub(crate) fn try_next(&mut self) -> Option<Arrived> {
+        self.arrived.try_recv().ok()
     }
 
     /// The next request in words.
@@ -255,9 +268,9 @@ async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, 
             return;
         }
         let frame = Bytes::from(frame);
-        let (header, reader) = decode_request_header(frame.clone()).expect("header");
+        let (header, reader) = decode_request_header(frame).expect("header");
         let (request, answer) = respond(&header, reader, &answers);
-        if arrive.send(Arrived { header, frame, request }).is_err() {
+        if arrive.send(Arrived { header, request }).is_err() {
             return;
         }
         if stream.write_all(&answer).await.is_err() {

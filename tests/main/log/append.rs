@@ -1,7 +1,9 @@
 //! Appends, rolls, reads at the edges.
 
 use ottla::base::ErrorCode;
+use ottla::config::LogConfig;
 use ottla::log::{LogError, ReadRequest};
+use ottla::record::Batches;
 
 use super::support::*;
 
@@ -65,4 +67,71 @@ async fn a_closed_log_opens_with_all_it_had() {
         let log = bed.open("t-0", &reopen(small(), clean));
         assert_eq!((log.leo(), rows(&log, 0), all_bytes(&log)), (leo, before.clone(), bytes.clone()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_beside_an_appender_see_whole_batches_in_order() {
+    let bed = Bed::real();
+    let config = LogConfig { segment_bytes: 4000, index_interval_bytes: 300, ..small() };
+    let log = bed.open("t-0", &new_log(config));
+    let tasks = ottla::base::Env::current().tasks;
+    let writer = tasks.spawn(ottla::base::env::Lane::Data, "writer", {
+        let log = log.clone();
+        async move {
+            for i in 0..1500 {
+                append(&log, batch(1 + i % 3, i % 70, now())).await;
+            }
+        }
+    });
+    let reader = tasks.spawn(ottla::base::env::Lane::Data, "reader", {
+        let log = log.clone();
+        async move {
+            let mut next = 0;
+            while next < 3000 {
+                let request = ReadRequest {
+                    offset: next,
+                    max_bytes: 2000,
+                    min_one_message: true,
+                    upper: log.leo(),
+                    aborted: false,
+                };
+                let Some(slice) = log.read(request).await.expect("a read").slice else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                for batch in Batches::new(&slice.read_to_bytes().expect("bytes")) {
+                    let Ok(batch) = batch else { break };
+                    assert!(batch.crc_ok());
+                    assert_eq!(batch.base_offset(), next);
+                    next = batch.last_offset() + 1;
+                }
+            }
+        }
+    });
+    writer.await.expect("appended");
+    reader.await.expect("read");
+}
+
+#[tokio::test]
+async fn the_first_batch_comes_whole_when_asked_and_is_cut_when_not() {
+    let bed = Bed::real();
+    let log = bed.open("t-0", &new_log(small()));
+    append(&log, batch(1, 500, now())).await;
+    let small = ReadRequest { max_bytes: 100, ..request(0, 1) };
+    let whole = log.read_blocking(small).expect("a read");
+    assert!(!whole.first_batch_incomplete && whole.slice.expect("a slice").len > 500);
+    let cut = log.read_blocking(ReadRequest { min_one_message: false, ..small }).expect("a read");
+    assert!(cut.first_batch_incomplete && cut.slice.expect("a slice").len == 100);
+}
+
+#[tokio::test]
+async fn a_write_whose_wait_is_dropped_still_ends_and_the_mutex_is_free_again() {
+    let bed = Bed::real();
+    let log = bed.open("t-0", &new_log(small()));
+    let mut writer = log.lock().await;
+    let dropped =
+        tokio::time::timeout(std::time::Duration::ZERO, writer.append_leader(client(batch(1, 1, now()), 0))).await;
+    drop((dropped, writer));
+    append(&log, batch(1, 1, now())).await;
+    assert_eq!(rows(&log, 0).len(), log.leo() as usize);
 }

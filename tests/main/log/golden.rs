@@ -179,6 +179,24 @@ async fn batches_appended_one_by_one_get_the_index_entries_and_snapshots_that_ka
     }
 }
 
+#[tokio::test]
+async fn messages_of_old_formats_get_the_index_entries_that_kafka_wrote() {
+    for name in partitions("old-formats") {
+        let bed = Bed::real();
+        let from = golden("old-formats").join(&name);
+        let log = bed.open(&name, &new_log(small()));
+        let theirs = files(&from);
+        for (_, bytes) in theirs.iter().filter(|(n, _)| n.ends_with(".log")) {
+            log.lock().await.append_follower(Bytes::from(bytes.clone()), 0).await.expect("appended");
+        }
+        log.close_clean().await.expect("closed");
+        let ours = files(&bed.dir(&name));
+        for (file, bytes) in theirs.iter().filter(|(n, _)| n.ends_with("index") || n.ends_with(".log")) {
+            assert_eq!(ours.get(file), Some(bytes), "{name}/{file}");
+        }
+    }
+}
+
 /// Entries of a snapshot in order of their producers: Kafka's order is a hash's.
 fn sorted_snapshot(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut entries: Vec<Vec<u8>> = bytes[10..].chunks(46).map(<[u8]>::to_vec).collect();

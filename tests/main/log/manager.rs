@@ -283,3 +283,64 @@ async fn kafkas_log_directories_start_as_a_whole() {
         again.shutdown().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn background_work_deletes_old_segments_and_their_files_and_writes_checkpoints() {
+    let (_, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    let config = LogConfig { segment_bytes: 300, retention_bytes: 600, ..small() };
+    let log = manager.get_or_create(&tp("t", 0), None, Arc::new(config), true, None).await.expect("a log");
+    for _ in 0..20 {
+        append(&log, batch(1, 100, now())).await;
+    }
+    log.set_high_watermark(20);
+    log.lock().await.assign_epoch(9).await.expect("assigned");
+    manager.start_background();
+    let first = log.dir_path().join("00000000000000000000.log");
+    let renamed = log.dir_path().join("00000000000000000000.log.deleted");
+    tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+    assert!(log.start_offset() > 0 && log.size_bytes() <= 900);
+    assert!(!disk.exists(&first) && disk.exists(&renamed));
+    let epochs = disk.read(&log.dir_path().join(checkpoint::LEADER_EPOCH), 1000).expect("written");
+    assert_eq!(checkpoint::read_epochs(&epochs).expect("parses").last(), Some(&(9, 20)));
+    let points = disk.read(&log.dir().join(checkpoint::RECOVERY_POINT), 1000).expect("written");
+    assert!(checkpoint::read_offsets(&points).expect("parses").contains_key(&tp("t", 0)));
+    tokio::time::sleep(std::time::Duration::from_secs(62)).await;
+    assert!(!disk.exists(&renamed), "removed after file.delete.delay.ms");
+    manager.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_at_start_takes_only_its_directory_offline() {
+    let (sim, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    let (first, second) = (make(&manager, &tp("t", 0)).await, make(&manager, &tp("t", 1)).await);
+    manager.shutdown().await;
+    sim.fail(first.dir_path().to_path_buf(), Fault::Read);
+    let manager = load(&disk, &paths).expect("a start with the other");
+    assert!(manager.get(&tp("t", 0)).is_none());
+    assert!(manager.get(&tp("t", 1)).is_some_and(|log| log.is_online()));
+    let status = manager.dirs();
+    assert!(status.iter().all(|d| d.online == (d.path == second.dir())));
+}
+
+#[tokio::test]
+async fn an_unclean_stop_recovers_from_the_recovery_point() {
+    let (sim, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    let log = make(&manager, &tp("t", 0)).await;
+    for _ in 0..400 {
+        append(&log, batch(1, 100, now())).await;
+    }
+    log.flush_blocking().expect("flushed");
+    log.set_high_watermark(400);
+    manager.checkpoint_high_watermarks().await;
+    append(&log, sequenced(5, 0, 0, 3, false)).await;
+    let before = rows(&log, 0);
+    drop(manager);
+    sim.kill();
+    let manager = load(&disk, &paths).expect("a start");
+    let log = manager.get(&tp("t", 0)).expect("the log");
+    assert_eq!((rows(&log, 0), log.high_watermark()), (before, 400));
+    assert!(append(&log, sequenced(5, 0, 0, 3, false)).await.duplicate);
+}

@@ -1,6 +1,11 @@
 //! The log: what Kafka wrote is read and written back the same; damage is found; state survives.
 
 mod append;
+mod damage;
+mod epochs;
 mod golden;
+mod idle;
+mod keep;
 mod manager;
+mod producers;
 mod support;

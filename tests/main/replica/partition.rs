@@ -59,7 +59,9 @@ impl Bed {
     }
 
     async fn append(&self) -> Result<Written, ErrorCode> {
-        let records: Bytes = BatchBuilder::new(0).record(1_700_000_000_000, None, Some(b"v")).build();
+        let mut batch = BatchBuilder::new(0);
+        batch.append(1_700_000_000_000, None, Some(b"v"), &[]);
+        let records: Bytes = batch.build().expect("a batch");
         self.replicas.append(&self.id, records, ACKS_ALL, Origin::Client).await.map_err(|refusal| refusal.code)
     }
 
