@@ -191,7 +191,7 @@ fn act(name: &str, main: &Parsed<'_>, command: &Parsed<'_>, console: &Console) -
             .iter()
             .map(|(feature, level)| FeatureUpdate { feature: feature.clone(), level: *level, kind })
             .collect();
-        let results = admin.update_features(&wanted, dry_run).await?;
+        let results = admin.update_features(&wanted, dry_run).await;
         let mut failed = 0;
         for (update, result) in wanted.iter().zip(results) {
             let (feature, level) = (&update.feature, update.level);

@@ -103,16 +103,16 @@ impl Exception {
     }
 }
 
-/// The order in which a Java `HashMap` made for as many entries gives back text keys: what users see where Kafka did not sort.
-pub fn hash_order<T>(mut entries: Vec<T>, key: impl Fn(&T) -> &str) -> Vec<T> {
-    let mut buckets = entries.len().next_power_of_two();
+/// The order in which a Java `HashMap` made for `capacity` entries gives back text keys: what users see where Kafka did not sort.
+pub fn hash_order<T>(mut entries: Vec<T>, capacity: usize, key: impl Fn(&T) -> String) -> Vec<T> {
+    let mut buckets = capacity.max(1).next_power_of_two();
     while entries.len() > buckets * 3 / 4 {
         buckets *= 2;
     }
     let hash =
         |text: &str| text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     let spread = |text: &str| hash(text) ^ (hash(text) >> 16);
-    entries.sort_by_key(|entry| spread(key(entry)) as usize & (buckets - 1));
+    entries.sort_by_key(|entry| spread(&key(entry)) as usize & (buckets - 1));
     entries
 }
 

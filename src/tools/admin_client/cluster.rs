@@ -178,15 +178,12 @@ impl AdminClient {
         Ok(answer)
     }
 
-    /// Changes finalized features; one result for each, in order.
-    ///
-    /// # Errors
-    /// No answer came. The broker's error for all of them is each one's result.
+    /// Changes finalized features; one result for each, in order. An error of the whole call is each one's result.
     pub async fn update_features(
         &mut self,
         updates: &[FeatureUpdate],
         validate_only: bool,
-    ) -> Result<Vec<Result<(), Exception>>, Exception> {
+    ) -> Vec<Result<(), Exception>> {
         let update = |u: &FeatureUpdate, version: i16| UpdateFeaturesRequestFeature {
             feature: Str::from(&u.feature),
             max_version_level: u.level,
@@ -199,15 +196,19 @@ impl AdminClient {
             validate_only,
         };
         let again = |r: &crate::wire::UpdateFeaturesResponse| super::not_controller(r.error_code);
-        let answer = self.call("updateFeatures", To::Controller, all(ApiKey::UpdateFeatures), build, again).await?;
+        let answer = match self.call("updateFeatures", To::Controller, all(ApiKey::UpdateFeatures), build, again).await
+        {
+            Ok(answer) => answer,
+            Err(error) => return vec![Err(error); updates.len()],
+        };
         if let Err(error) = checked(answer.error_code, answer.error_message.as_deref()) {
-            return Ok(vec![Err(error); updates.len()]);
+            return vec![Err(error); updates.len()];
         }
         let result = |u: &FeatureUpdate| match answer.results.iter().find(|r| r.feature == *u.feature) {
             Some(result) => checked(result.error_code, result.error_message.as_deref()),
             None => Ok(()),
         };
-        Ok(updates.iter().map(result).collect())
+        updates.iter().map(result).collect()
     }
 
     /// The log directories of one broker, with all their partitions.

@@ -95,7 +95,11 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Exception> {
 impl AdminClient {
     /// A client; nothing is sent before the first call. Inside a runtime ([`block_on`]).
     pub fn new(config: AdminConfig, console: Console) -> Self {
-        let env = Env::current();
+        Self::with_env(Env::current(), config, console)
+    }
+
+    /// The same on a network and clock of the caller's.
+    pub fn with_env(env: Env, config: AdminConfig, console: Console) -> Self {
         let bootstrap = config.bootstrap.iter().map(|t| connection(&env, &config, t.clone())).collect();
         Self {
             config,

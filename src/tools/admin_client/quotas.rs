@@ -50,6 +50,13 @@ pub struct Upsertion {
     pub salted_password: Vec<u8>,
 }
 
+/// Kafka's broker sends the keys in the order of a map of 16 entries, its client puts them into one of as many as there are.
+fn in_java_order(values: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    let count = values.len();
+    let key = |value: &(String, f64)| value.0.clone();
+    hash_order(hash_order(values, 16, key), count, key)
+}
+
 impl AdminClient {
     /// The quotas of the entities that have exactly these types and match.
     ///
@@ -79,7 +86,7 @@ impl AdminClient {
                 .iter()
                 .map(|part| (part.entity_type.to_string(), part.entity_name.as_ref().map(ToString::to_string)))
                 .collect(),
-            values: hash_order(e.values.iter().map(|v| (v.key.to_string(), v.value)).collect(), |(key, _)| key),
+            values: in_java_order(e.values.iter().map(|v| (v.key.to_string(), v.value)).collect()),
         };
         Ok(answer.entries.unwrap_or_default().iter().map(entry).collect())
     }

@@ -15,6 +15,7 @@ use super::options::{Ended, Options};
 use crate::base::ErrorCode;
 
 pub use options::SPECS;
+pub use quotas::salted;
 
 /// Runs the command.
 pub fn run(args: &[String], console: &Console) -> u8 {
