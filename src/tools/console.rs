@@ -28,6 +28,16 @@ impl Console {
         Self::new(std::io::stdout(), std::io::stderr())
     }
 
+    /// Standard output as a writer, whose errors are the writer's to look at.
+    pub fn out(&self) -> impl Write + use<> {
+        Shared(self.out.clone())
+    }
+
+    /// Standard error as a writer.
+    pub fn err(&self) -> impl Write + use<> {
+        Shared(self.err.clone())
+    }
+
     /// A line on standard output.
     pub fn say(&self, line: impl std::fmt::Display) {
         let _ = writeln!(self.out.lock(), "{line}");
@@ -48,5 +58,17 @@ impl Console {
     pub fn log(&self, level: &str, text: impl std::fmt::Display, logger: &str) {
         let now = chrono::Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
         self.complain(format_args!("[{now}] {level} {text} ({logger})"));
+    }
+}
+
+struct Shared(Sink);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.lock().flush()
     }
 }

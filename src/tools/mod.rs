@@ -8,8 +8,8 @@
 //! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
 //! | [`console`], [`java`], [`topic_filter`] | output, errors by their Java names, patterns of topics |
 //!
-//! A tool is given arguments and a [`Console`] and gives an exit code. All but `dump-log` read their own arguments: flags, help and
-//! errors are Kafka's, not clap's.
+//! A tool is given arguments and a [`Console`] and gives an exit code. Tools read their own arguments: flags, help and errors are Kafka's,
+//! not clap's.
 
 pub mod admin_client;
 pub mod argparse;
@@ -37,8 +37,9 @@ use console::Console;
 /// A command line tool.
 #[derive(Debug, Subcommand)]
 pub enum Tool {
-    /// Prints what log segments, indexes and producer snapshots hold.
-    DumpLog(dump_log::DumpLogArgs),
+    /// Prints what log segments, indexes and producer snapshots hold (kafka-dump-log.sh).
+    #[command(disable_help_flag = true)]
+    DumpLog(Words),
     /// Creates, lists, describes, grows and deletes topics (kafka-topics.sh).
     #[command(disable_help_flag = true)]
     Topics(Words),
@@ -77,7 +78,7 @@ impl Tool {
     /// Runs the tool; its output and exit code are those of Kafka's script.
     pub fn run(&self) -> ExitCode {
         let (run, args): (fn(&[String], &Console) -> u8, _) = match self {
-            Tool::DumpLog(args) => return args.run(),
+            Tool::DumpLog(args) => (dump_log::run, args),
             Tool::Topics(args) => (topics::run, args),
             Tool::Configs(args) => (configs::run, args),
             Tool::GetOffsets(args) => (get_offsets::run, args),

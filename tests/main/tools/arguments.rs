@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ottla::tools::console::Console;
 use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
-    argparse, broker_api_versions, cluster, configs, delete_records, features, get_offsets, log_dirs, topics, usage,
+    argparse, broker_api_versions, cluster, configs, delete_records, dump_log, features, get_offsets, log_dirs, topics,
+    usage,
 };
 use parking_lot::Mutex;
 
@@ -45,7 +46,8 @@ fn golden(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tools").join(path)).unwrap()
 }
 
-const JOPTSIMPLE: [(&str, Run, &[Spec]); 6] = [
+const JOPTSIMPLE: [(&str, Run, &[Spec]); 7] = [
+    ("dump-log", dump_log::run, dump_log::SPECS),
     ("topics", topics::run, topics::SPECS),
     ("configs", configs::run, configs::SPECS),
     ("get-offsets", get_offsets::run, get_offsets::SPECS),
