@@ -17,5 +17,6 @@ mod frames;
 mod handover;
 mod recorded_logs;
 mod start_up;
+mod tools;
 mod znodes;
 mod zookeeper_loss;
