@@ -18,6 +18,9 @@ pub async fn stop(broker: &Broker) {
         controlled_shutdown(broker).await;
     }
     broker.server.stop().await;
+    if let Some(fetchers) = broker.replicas.fetchers() {
+        fetchers.stop_all();
+    }
     broker.logs.checkpoint_high_watermarks().await;
     broker.logs.shutdown().await;
     broker.controller.shutdown().await;

@@ -91,6 +91,24 @@ impl Replicas {
         }))
     }
 
+    /// Finds an offset for a follower, to which the log's end is what it may read, whatever is committed.
+    ///
+    /// # Errors
+    /// The partition's code.
+    pub async fn find_follower_offset(
+        &self,
+        id: &TopicPartition,
+        query: OffsetQuery,
+        known_epoch: i32,
+    ) -> Result<FoundOffset, ErrorCode> {
+        if query != OffsetQuery::Latest {
+            return self.find_offset(id, query, known_epoch, false).await;
+        }
+        let partition = self.get(id)?;
+        partition.check_leader(known_epoch)?;
+        Ok(FoundOffset { timestamp: -1, offset: partition.log.leo(), leader_epoch: partition.state().leader_epoch })
+    }
+
     /// Offsets at which segments begin, newest first, as ListOffsets 0 answered.
     ///
     /// # Errors

@@ -11,10 +11,11 @@ use crate::config::CompressionType;
 use crate::record::Batches;
 use crate::replica::fetch_session::{SessionKey, Told, Wanted};
 use crate::replica::fetch_sessions::{FetchContext, SessionAsk};
+use crate::replica::follower_fetch::FollowerId;
 use crate::replica::read::{PartitionRead, ReadLimits};
 use crate::wire::{
-    FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseLeaderIdAndEpoch,
-    FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
+    FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseEpochEndOffset,
+    FetchResponseLeaderIdAndEpoch, FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
 };
 
 /// Topics are named by id from here on.
@@ -42,6 +43,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         max_bytes: usize::try_from(max_bytes).unwrap_or(0),
         hard_max_bytes: version <= 2,
         committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+        follower: follower(&asked),
     };
     let image = api.cluster.metadata.load();
     let context = match api.replicas.sessions.begin(session_ask(&asked, version, &image), api.env.clock.now()) {
@@ -51,16 +53,19 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         }
     };
     let wanted = resolve(&context, &image);
-    let reads = api.replicas.read(&wanted, limits).await;
+    let reads = {
+        let _received = limits.follower.map(|follower| api.replicas.heard.received(follower.broker));
+        api.replicas.read(&wanted, limits).await
+    };
     let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits };
     if max_wait.is_zero() || fetch.is_enough(&reads, min_bytes) {
         return Ok(fetch.answer(reads));
     }
     let deadline = api.env.clock.now() + max_wait;
     Ok(Outcome::later(async move {
-        let wait = fetch.api.replicas.register_read(&fetch.wanted);
+        let wait = fetch.api.replicas.register_read(&fetch.wanted, fetch.limits);
         loop {
-            let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
+            let reads = fetch.api.replicas.read_again(&fetch.wanted, fetch.limits).await;
             if fetch.is_enough(&reads, min_bytes) {
                 return fetch.answer(reads);
             }
@@ -70,7 +75,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 () = fetch.peer.stopped() => false,
             };
             if !woken {
-                return fetch.answer(fetch.api.replicas.read(&fetch.wanted, fetch.limits).await);
+                return fetch.answer(fetch.api.replicas.read_again(&fetch.wanted, fetch.limits).await);
             }
         }
     }))
@@ -84,6 +89,12 @@ struct Fetch {
     context: FetchContext,
     wanted: Vec<(SessionKey, Wanted)>,
     limits: ReadLimits,
+}
+
+/// The follower that asks, if it is one: negative ids are consumers'.
+fn follower(asked: &FetchRequest) -> Option<FollowerId> {
+    let broker = asked.replica_id.max(asked.replica_state.replica_id);
+    (broker >= 0).then_some(FollowerId { broker, broker_epoch: asked.replica_state.replica_epoch })
 }
 
 fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> SessionAsk {
@@ -115,7 +126,7 @@ fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> Ses
         session_id: asked.session_id,
         epoch: asked.session_epoch,
         uses_topic_ids: version >= FIRST_TOPIC_ID_VERSION,
-        from_follower: asked.replica_id.max(asked.replica_state.replica_id) >= 0,
+        from_follower: follower(asked).is_some(),
         wanted: wanted.collect(),
         forgotten: forgotten.collect(),
     }
@@ -136,7 +147,7 @@ impl Fetch {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
         reads.is_empty()
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)
-            || reads.iter().any(|read| !read.error.is_none())
+            || reads.iter().any(|read| !read.error.is_none() || read.diverging.is_some())
     }
 
     fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {
@@ -155,7 +166,7 @@ impl Fetch {
                     error: read.error,
                     high_watermark: read.high_watermark,
                     log_start_offset: read.log_start_offset,
-                    has_content: !read.is_empty(),
+                    has_content: !read.is_empty() || read.diverging.is_some(),
                     has_records: !read.is_empty(),
                 };
                 (key.clone(), *wanted, told)
@@ -248,6 +259,10 @@ fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchRespo
                     first_offset: txn.first_offset,
                 })
                 .collect()
+        }),
+        diverging_epoch: read.diverging.map_or_else(Default::default, |end| FetchResponseEpochEndOffset {
+            epoch: end.epoch,
+            end_offset: end.end_offset,
         }),
         records: Records::Bytes(bytes::Bytes::new()),
         ..Default::default()

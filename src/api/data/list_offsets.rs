@@ -19,7 +19,10 @@ const FIRST_EPOCH_VERSION: i16 = 4;
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: ListOffsetsRequest = request.decode()?;
-    let committed_only = asked.isolation_level == READ_COMMITTED;
+    let reader = match asked.replica_id {
+        0.. => Reader::Follower,
+        _ => Reader::Consumer { committed_only: asked.isolation_level == READ_COMMITTED },
+    };
     let mut seen = BTreeSet::new();
     let mut twice = BTreeSet::new();
     for topic in &asked.topics {
@@ -39,12 +42,21 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             partitions.push(if version == 0 {
                 find_v0(api, &id, partition)
             } else {
-                find(api, &id, partition, version, committed_only, is_twice).await
+                find(api, &id, partition, version, reader, is_twice).await
             });
         }
         topics.push(ListOffsetsResponseTopic { name: topic.name.clone(), partitions });
     }
     Ok(request.replier().reply(&ListOffsetsResponse { topics, ..Default::default() }))
+}
+
+/// Who asks.
+#[derive(Clone, Copy)]
+enum Reader {
+    /// Up to the log's end.
+    Follower,
+    /// Up to the high watermark or the last stable offset.
+    Consumer { committed_only: bool },
 }
 
 /// The question behind a timestamp; none when the version does not know that special one.
@@ -65,7 +77,7 @@ async fn find(
     id: &TopicPartition,
     asked: &ListOffsetsRequestPartition,
     version: i16,
-    committed_only: bool,
+    reader: Reader,
     is_twice: bool,
 ) -> ListOffsetsResponsePartition {
     let found = if is_twice {
@@ -73,7 +85,12 @@ async fn find(
     } else {
         match query(asked.timestamp, version) {
             None => Err(ErrorCode::UnsupportedVersion),
-            Some(query) => api.replicas.find_offset(id, query, asked.current_leader_epoch, committed_only).await,
+            Some(query) => match reader {
+                Reader::Follower => api.replicas.find_follower_offset(id, query, asked.current_leader_epoch).await,
+                Reader::Consumer { committed_only } => {
+                    api.replicas.find_offset(id, query, asked.current_leader_epoch, committed_only).await
+                }
+            },
         }
     };
     let (error, FoundOffset { timestamp, offset, leader_epoch }) = match found {
