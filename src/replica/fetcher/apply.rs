@@ -152,13 +152,14 @@ impl Followed {
 
     fn refused(&self, error: &AppendError) -> Trouble {
         match error {
-            AppendError::Malformed(_) | AppendError::Invalid(_) => {
-                tracing::error!(partition = %self.partition.id, %error, "fetched bytes are corrupt; fetching them again");
-                Trouble::Delay
-            }
-            error => {
+            AppendError::Log(_) => {
                 tracing::error!(partition = %self.partition.id, %error, "could not append what was fetched");
                 Trouble::Fail
+            }
+            error => {
+                // Nothing of it was written. The leader may do better next time.
+                tracing::error!(partition = %self.partition.id, %error, "fetched batches are not usable; fetching them again");
+                Trouble::Delay
             }
         }
     }
