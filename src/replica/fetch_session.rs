@@ -17,9 +17,8 @@ pub const INITIAL_EPOCH: i32 = 0;
 /// No session.
 pub const NO_SESSION: i32 = 0;
 
-/// A partition in a session: by id when the request named topics by id, else by name.
-///
-/// Two keys of the same id are the same, whatever is known of the name: an id may become known after its partition has joined.
+/// A partition in a session: by id when the request named topics by id, else by name. With an id the name is no part of its identity:
+/// it may become known only after the partition has joined the session (`CachedPartition.equals`).
 #[derive(Clone, Debug)]
 pub struct SessionKey {
     /// Zero when named.

@@ -46,12 +46,10 @@ pub struct PartitionRead {
     pub aborted: Option<Vec<AbortedTxn>>,
     /// The reader's log parts from this one here: it has to truncate before it reads on.
     pub diverging: Option<EpochEnd>,
-    /// The partition's leader and epoch, for clients that were refused for not knowing them.
-    pub current_leader: Option<(i32, i32)>,
 }
 
 impl PartitionRead {
-    /// Refused before anything was read.
+    /// Refused before anything was read: partitions that nobody knows, and records that the asker's version can't carry.
     pub fn refused(error: ErrorCode) -> Self {
         Self {
             error,
@@ -61,8 +59,12 @@ impl PartitionRead {
             slice: None,
             aborted: Some(Vec::new()),
             diverging: None,
-            current_leader: None,
         }
+    }
+
+    /// The partition itself said no: on the wire its aborted transactions are null, not empty.
+    fn failed(error: ErrorCode) -> Self {
+        Self { aborted: None, ..Self::refused(error) }
     }
 
     /// Bytes of records.
@@ -117,11 +119,13 @@ impl Replicas {
     ) -> PartitionRead {
         let partition = match self.readable(key) {
             Ok(partition) => partition,
-            Err(code) => return PartitionRead::refused(code),
+            Err(code @ (ErrorCode::UnknownTopicId | ErrorCode::UnknownTopicOrPartition)) => {
+                return PartitionRead::refused(code);
+            }
+            Err(code) => return PartitionRead::failed(code),
         };
         if let Err(code) = partition.check_leader(wanted.current_leader_epoch) {
-            let leader = self.leader_of(key);
-            return PartitionRead { current_leader: leader, ..PartitionRead::refused(code) };
+            return PartitionRead::failed(code);
         }
         let log = &partition.log;
         let checked = match limits.follower {
@@ -130,14 +134,14 @@ impl Replicas {
         };
         let diverging = match checked.and_then(|()| divergence(&partition, wanted)) {
             Ok(diverging) => diverging,
-            Err(code) => return PartitionRead::refused(code),
+            Err(code) => return PartitionRead::failed(code),
         };
         if is_first
             && diverging.is_none()
             && let Some(follower) = limits.follower
             && let Err(code) = self.note_follower(&partition, wanted, follower)
         {
-            return PartitionRead::refused(code);
+            return PartitionRead::failed(code);
         }
         // The ends are taken before the read, so that what is answered as readable was readable when the records were chosen.
         let high_watermark = log.high_watermark();
@@ -161,7 +165,6 @@ impl Replicas {
             slice: None,
             aborted: None,
             diverging,
-            current_leader: None,
         };
         if diverging.is_some() {
             return read;
@@ -172,12 +175,7 @@ impl Replicas {
                 read.slice = found.slice.filter(|_| limits.hard_max_bytes || !found.first_batch_incomplete);
                 read.aborted = limits.committed_transactions_only.then_some(found.aborted);
             }
-            Err(error) => {
-                read.error = error.code();
-                read.high_watermark = -1;
-                read.last_stable_offset = -1;
-                read.log_start_offset = -1;
-            }
+            Err(error) => return PartitionRead::failed(error.code()),
         }
         read
     }
@@ -209,12 +207,6 @@ impl Replicas {
             return Err(ErrorCode::UnknownTopicId);
         }
         self.get_with_id(&TopicPartition::new(key.topic.clone(), key.partition), key.topic_id)
-    }
-
-    fn leader_of(&self, key: &SessionKey) -> Option<(i32, i32)> {
-        let image = self.cluster.metadata.load();
-        let partition = image.partition(&key.topic, key.partition)?;
-        Some((partition.leader, partition.leader_epoch))
     }
 }
 

@@ -18,5 +18,6 @@ mod handover;
 mod recorded_logs;
 mod replication;
 mod start_up;
+mod tools;
 mod znodes;
 mod zookeeper_loss;

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -90,10 +91,12 @@ impl Tasks {
         self.control.block_on(future)
     }
 
-    /// Ends the runtimes without waiting for what still runs. Only from a thread that is in none of them.
+    /// Ends the runtimes. Futures are dropped where they wait; blocking calls that have begun (a recovery that was told to stop) get a
+    /// few seconds to end by themselves. Only from a thread that is in none of the runtimes.
     pub fn shutdown(&self) {
-        if let Some(runtimes) = self.owned.lock().take() {
-            runtimes.data.shutdown_background();
+        let owned = self.owned.lock().take();
+        if let Some(runtimes) = owned {
+            runtimes.data.shutdown_timeout(SHUTDOWN_WAIT);
             runtimes.control.shutdown_background();
         }
     }
@@ -106,6 +109,9 @@ impl Tasks {
         std::process::exit(1)
     }
 }
+
+/// A cancelled recovery ends after the batch at hand; a disk that does not answer must not hold the process.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// More than any sensible number of log directories times recovery threads; a stalled disk can't start threads without end.
 const MAX_BLOCKING_THREADS: usize = 64;
