@@ -173,7 +173,7 @@ fn tail_that_was_never_replicated_is_truncated_when_its_leader_returns() {
     let cluster = Cluster::new("replication-truncate");
     // Sessions outlive the pause of the followers below.
     let mut brokers = start((0..3).map(|id| cluster.broker(id).with("zookeeper.session.timeout.ms", 10_000)).collect());
-    create(&brokers[&1], TOPIC, &[0, 1, 2], 1);
+    create(&brokers[&0], TOPIC, &[0, 1, 2], 1);
     assert_eq!(raw::await_leader(&brokers[&0].address(), TOPIC), 0);
     for i in 0..20 {
         produce_all(&brokers[&0].address(), TOPIC, &format!("common {i}"));

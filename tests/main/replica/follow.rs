@@ -16,7 +16,7 @@ use ottla::record::{BatchBuilder, Origin};
 use ottla::replica::fetch_session::{SessionKey, Wanted};
 use ottla::replica::fetcher::{FetcherSettings, Fetchers};
 use ottla::replica::follower_fetch::FollowerId;
-use ottla::replica::offsets::OffsetQuery;
+use ottla::replica::offsets::{Asker, OffsetQuery};
 use ottla::replica::read::ReadLimits;
 use ottla::replica::state::Assignment;
 use ottla::replica::{Partition, Replicas};
@@ -181,7 +181,7 @@ async fn fetch(replicas: &Replicas, request: FetchRequest) -> FetchResponse {
 async fn list_offsets(replicas: &Replicas, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let asked = &request.topics[0].partitions[0];
     let query = if asked.timestamp == -1 { OffsetQuery::Latest } else { OffsetQuery::Earliest };
-    let found = replicas.find_follower_offset(&id(), query, asked.current_leader_epoch).await.expect("found");
+    let found = replicas.find_offset(&id(), query, asked.current_leader_epoch, Asker::Replica).await.expect("found");
     let partition = ListOffsetsResponsePartition { offset: found.offset, ..Default::default() };
     let topic = ListOffsetsResponseTopic { name: request.topics[0].name.clone(), partitions: vec![partition] };
     ListOffsetsResponse { topics: vec![topic], ..Default::default() }
