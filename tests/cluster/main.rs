@@ -16,6 +16,7 @@ mod durability;
 mod frames;
 mod handover;
 mod recorded_logs;
+mod scripts;
 mod start_up;
 mod tools;
 mod znodes;
