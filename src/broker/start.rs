@@ -23,6 +23,7 @@ use crate::config::live::LiveConfig;
 use crate::config::{BrokerConfig, StaticConfig};
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
+use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
 use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
@@ -124,10 +125,14 @@ impl Broker {
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
+        let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
+        let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
+        let groups = Coordinator::start(env.clone(), replicas.clone(), Settings::of(config, offsets_partitions));
         let applier = Applier::start(ApplierParts {
             env: env.clone(),
             cluster: cluster.clone(),
             replicas: replicas.clone(),
+            groups: groups.clone(),
             admin: admin.clone(),
             config: live.clone(),
         });
@@ -135,6 +140,7 @@ impl Broker {
             env: env.clone(),
             cluster: cluster.clone(),
             replicas: replicas.clone(),
+            groups,
             controller: controller.clone(),
             admin: admin.clone(),
             config: live.clone(),

@@ -12,6 +12,7 @@ pub mod describe;
 pub mod fetch_session;
 pub mod fetch_sessions;
 pub mod high_watermark;
+pub mod journal;
 pub mod lifecycle;
 pub mod offsets;
 pub mod partition;
