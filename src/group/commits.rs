@@ -82,7 +82,8 @@ impl Coordinator {
             return Ok(places.unwrap_or_default().into_iter().map(nothing).collect());
         };
         Ok(slot.look(|group| {
-            let places = places.unwrap_or_else(|| group.offsets.all().map(|(topic, p, _)| (topic.clone(), p)).collect());
+            let places =
+                places.unwrap_or_else(|| group.offsets.all().map(|(topic, p, _)| (topic.clone(), p)).collect());
             let one = |place: Place| {
                 if require_stable && group.offsets.is_pending(&place.0, place.1) {
                     return Fetched { place, value: None, error: ErrorCode::UnstableOffsetCommit };
@@ -165,9 +166,9 @@ impl Coordinator {
 fn commit_error(code: ErrorCode) -> ErrorCode {
     match code {
         ErrorCode::NetworkException => ErrorCode::CoordinatorLoadInProgress,
-        ErrorCode::UnknownTopicOrPartition
-        | ErrorCode::NotEnoughReplicas
-        | ErrorCode::NotEnoughReplicasAfterAppend => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::NotEnoughReplicasAfterAppend => {
+            ErrorCode::CoordinatorNotAvailable
+        }
         ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
             ErrorCode::InvalidCommitOffsetSize

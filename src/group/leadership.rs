@@ -40,7 +40,7 @@ impl Coordinator {
             shard.closed.store(true, Ordering::Relaxed);
             std::mem::take(&mut *groups)
         };
-        tracing::info!(partition, groups = groups.len(), "groups unloaded");
+        tracing::debug!(partition, groups = groups.len(), "groups unloaded");
         for slot in groups.into_values() {
             self.step_slot(&slot, |group, _, out| group.kill(ErrorCode::NotCoordinator, out));
         }
@@ -64,7 +64,11 @@ impl Coordinator {
         let shard = self.shard_of(id, loaded);
         let groups: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
         let ms = self.env.clock.now().duration_since(started).as_millis();
-        tracing::info!(partition, groups = groups.len(), ms, "groups loaded");
+        if groups.is_empty() {
+            tracing::debug!(partition, ms, "no groups to load");
+        } else {
+            tracing::info!(partition, groups = groups.len(), ms, "groups loaded");
+        }
         if self.finish(partition, load, Owned::Ready(shard)) {
             for slot in groups {
                 self.step_slot(&slot, |group, now, out| group.shrink_to_limit(now, out));
