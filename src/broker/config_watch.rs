@@ -3,6 +3,7 @@
 //! A notification only says which entity to read; the node is the truth. Whoever notifies wrote the node first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::start::StartError;
 use crate::base::{BrokerId, Env};
@@ -15,6 +16,9 @@ use crate::zk::session::{Session, Zk};
 use crate::zk::store;
 use crate::zk::store::StoreError;
 use crate::zk::znode::config::{ConfigEntity, ConfigType};
+
+/// Pause before the configs are read again after a refusal that was not the session's end.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The key whose change can elect leaders.
 const UNCLEAN: &str = "unclean.leader.election.enable";
@@ -32,9 +36,8 @@ pub async fn read_dynamic(session: &Session, id: BrokerId) -> Result<DynamicConf
 /// # Errors
 /// ZooKeeper's.
 pub async fn read_topics(session: &Session, cluster: &Cluster) -> Result<(), StartError> {
-    for (entity, overrides) in store::configs::read_all(session, ConfigType::Topics).await? {
-        cluster.overrides.set(entity.name(), overrides.to_map());
-    }
+    let all = store::configs::read_all(session, ConfigType::Topics).await?;
+    cluster.overrides.set_many(all.into_iter().map(|(entity, overrides)| (entity.name().into(), overrides.to_map())));
     Ok(())
 }
 
@@ -42,6 +45,17 @@ async fn dynamic(session: &Session, id: BrokerId) -> Result<DynamicConfig, Store
     let default = store::configs::read(session, &ConfigEntity::broker(None)).await?.to_map();
     let per_broker = store::configs::read(session, &ConfigEntity::broker(Some(id))).await?.to_map();
     Ok(DynamicConfig { per_broker, default })
+}
+
+/// A node that can't be understood leaves its entity as it was, and all others alone.
+fn skip_unreadable(done: Result<(), StoreError>) -> Result<(), StoreError> {
+    match done {
+        Err(StoreError::Znode(error)) => {
+            tracing::error!(%error, "a config is left as it was");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// The task that follows configs.
@@ -69,8 +83,9 @@ impl ConfigWatch {
             if let Err(error) = self.follow(&session).await
                 && !session.state().is_terminal()
             {
-                // Not the session's end: something that can't be read. The next notification may find it mended.
-                tracing::error!(%error, "could not follow the configs");
+                tracing::error!(%error, "could not follow the configs; trying again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
             }
             if generations.changed().await.is_err() {
                 return;
@@ -90,11 +105,11 @@ impl ConfigWatch {
             for change in changes {
                 after = change.number;
                 match &change.entity {
-                    Some(entity) => self.one(session, entity).await?,
+                    Some(entity) => skip_unreadable(self.one(session, entity).await)?,
                     None => tracing::warn!(name = change.name, "skipped a config change that can't be understood"),
                 }
             }
-            store::configs::purge_changes(session, self.env.clock.wall_ms()).await?;
+            store::configs::purge_changes(session, self.env.clock.wall_ms(), after).await?;
             let event = watch.await;
             // After a blip notifications may have been purged unseen.
             read_all = event.kind == crate::zk::session::WatchKind::SessionLost;
@@ -102,9 +117,20 @@ impl ConfigWatch {
     }
 
     async fn everything(&self, session: &Session) -> Result<(), StoreError> {
-        self.broker(session).await?;
-        for (entity, overrides) in store::configs::read_all(session, ConfigType::Topics).await? {
-            self.topic(entity.name(), overrides.to_map());
+        skip_unreadable(self.broker(session).await)?;
+        match store::configs::read_all(session, ConfigType::Topics).await {
+            Ok(all) => {
+                for (entity, overrides) in all {
+                    self.topic(entity.name(), overrides.to_map());
+                }
+            }
+            Err(StoreError::Znode(_)) => {
+                // One topic's node is broken: the others must not suffer, so each is read alone.
+                for topic in store::topics::names(session).await? {
+                    skip_unreadable(self.one(session, &ConfigEntity::topic(&topic)).await)?;
+                }
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }

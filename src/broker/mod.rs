@@ -12,6 +12,8 @@
 //! | [`feature_watch`] | the version of `/feature` |
 //! | [`producer_ids`] | refills the stock of producer ids from the controller |
 //! | [`dir_notice`] | tells the controller of a failed log directory |
+//!
+//! With the feature `sim` a whole broker runs inside a test: [`Broker::start_sim`].
 
 mod config_watch;
 mod dir_notice;
@@ -23,10 +25,13 @@ mod register;
 
 pub mod run;
 mod session;
-mod start;
+pub mod start;
 mod stop;
 
 use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
 use crate::api::Api;
@@ -53,6 +58,34 @@ pub struct Broker {
     server: Server,
     /// Where this broker reaches itself.
     own_address: Target,
+    /// Follows ZooKeeper's sessions; ended before the last one is closed, so that none is opened after it.
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+    /// Tasks that serve while the broker serves.
+    background: Mutex<Vec<JoinHandle<()>>>,
+    session_file: session::SessionFile,
     _api: Arc<Api>,
     _admin: Arc<Admin>,
+}
+
+#[cfg(feature = "sim")]
+impl Broker {
+    /// What its handlers see.
+    pub fn api(&self) -> &Arc<Api> {
+        &self._api
+    }
+
+    /// Its ZooKeeper sessions.
+    pub fn zk(&self) -> &Zk {
+        &self.zk
+    }
+
+    /// Where it reaches itself.
+    pub fn address(&self) -> &Target {
+        &self.own_address
+    }
+
+    /// A clean stop.
+    pub async fn stop(&self) {
+        stop::stop(self).await;
+    }
 }

@@ -62,8 +62,9 @@ fn own_name() -> Result<String, StartError> {
     Ok(name)
 }
 
-/// Says so when clients elsewhere can't reach what is registered.
-async fn warn_of_unreachable(node: &Node) {
+/// Says so when clients elsewhere can't reach what is registered. Asks the resolver, which may take its time: never in the way of a
+/// registration.
+pub async fn warn_of_unreachable(node: Node) {
     for endpoint in &node.endpoints {
         let (host, port) = (endpoint.host.as_str(), u16::try_from(endpoint.port).unwrap_or(0));
         match tokio::net::lookup_host((host, port)).await.map(|mut found| found.all(|a| is_loopback(a.ip()))) {
@@ -110,7 +111,6 @@ pub async fn refuse_shared_endpoints(session: &Session, node: &Node) -> Result<(
 /// # Errors
 /// "id in use", or ZooKeeper's.
 pub async fn register(session: &Session, node: &Node, previous: &[SessionId]) -> Result<i64, StartError> {
-    warn_of_unreachable(node).await;
     let patience = session.timeout() + EXPIRY_SLACK;
     match store::brokers::register_or_wait(session, node, previous, patience).await {
         Ok(epoch) => {

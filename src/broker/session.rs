@@ -20,8 +20,14 @@ use crate::zk::store;
 /// Pause between attempts to open a session or to register, while ZooKeeper is away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a new session waits for its id to be written down.
+const FILE_WAIT: Duration = Duration::from_secs(1);
+
+/// Sessions of this process whose nodes are recognised as its own.
+const MAX_OWN_SESSIONS: usize = 16;
+
 /// The id of the current session, kept where the next process of this broker finds it (mode 0600).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionFile(Option<PathBuf>);
 
 /// A plain file in a log directory is ignored by Kafka.
@@ -98,17 +104,16 @@ impl Sequencer {
         loop {
             let session = self.zk.session();
             if session.ended().await == SessionState::Closed {
-                self.session_file.remove();
                 return;
             }
-            own.push(session.id());
+            remember(&mut own, session.id());
             tracing::warn!(session = %session.id(), "ZooKeeper session expired: opening a new one");
             self.controller.expire().await;
-            self.begin_again(&own).await;
+            self.begin_again(&mut own).await;
         }
     }
 
-    async fn begin_again(&self, own: &[SessionId]) {
+    async fn begin_again(&self, own: &mut Vec<SessionId>) {
         loop {
             let session = match self.zk.reopen().await {
                 Ok(session) => session,
@@ -118,7 +123,7 @@ impl Sequencer {
                     continue;
                 }
             };
-            self.session_file.write(session.id());
+            self.keep(session.id()).await;
             let mut node = self.node.clone();
             node.timestamp_ms = self.env.clock.wall_ms();
             match register::register(&session, &node, own).await {
@@ -133,6 +138,24 @@ impl Sequencer {
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
+            remember(own, session.id()); // it may have registered without hearing of it
         }
     }
+
+    /// The disk may be what is wrong today: the new session does not wait long for it.
+    async fn keep(&self, id: SessionId) {
+        let file = self.session_file.clone();
+        let written = self.env.tasks.blocking(move || file.write(id));
+        if tokio::time::timeout(FILE_WAIT, written).await.is_err() {
+            tracing::warn!("the directory of the ZooKeeper session's id does not answer");
+        }
+    }
+}
+
+/// The last few sessions are enough: an older one's nodes have long expired.
+fn remember(own: &mut Vec<SessionId>, id: SessionId) {
+    if own.len() == MAX_OWN_SESSIONS {
+        own.remove(0);
+    }
+    own.push(id);
 }

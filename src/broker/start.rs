@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
@@ -72,24 +73,49 @@ impl Broker {
         statics: StaticConfig,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
-        let steps = async {
-            let dirs = lock_dirs(env, &config).await?;
-            let zk = Zk::connect(env, zk_options(&config)).await?;
-            let started = Self::start_on(env, &config, statics, &stopping, dirs, zk.clone()).await;
-            if started.is_err() {
-                zk.close().await;
-            }
-            started
+        let connected = async {
+            let dirs = lock_dirs(env, &config, Disk::Real).await?;
+            Ok((dirs, Zk::connect(env, zk_options(&config)).await?))
         };
-        let mut stop = stopping.clone();
-        tokio::select! {
-            biased;
-            started = steps => started,
-            _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
-        }
+        let (dirs, zk) = unless_stopped(&stopping, connected).await?;
+        Self::start_on(env, &config, statics, &stopping, dirs, zk).await
     }
 
+    /// A broker on simulated parts.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    #[cfg(feature = "sim")]
+    pub async fn start_sim(
+        env: &Env,
+        config: BrokerConfig,
+        statics: StaticConfig,
+        disk: Disk,
+        zk: Zk,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Self, StartError> {
+        let dirs = lock_dirs(env, &config, disk).await?;
+        Self::start_on(env, &config, statics, &stopping, dirs, zk).await
+    }
+
+    /// Whatever ends the start, a stop included: a node that was registered goes at once.
     async fn start_on(
+        env: &Env,
+        config: &BrokerConfig,
+        statics: StaticConfig,
+        stopping: &watch::Receiver<bool>,
+        dirs: LogDirs,
+        zk: Zk,
+    ) -> Result<Self, StartError> {
+        let steps = Self::steps(env, config, statics, stopping, dirs, zk.clone());
+        let started = unless_stopped(stopping, steps).await;
+        if started.is_err() {
+            zk.close().await;
+        }
+        started
+    }
+
+    async fn steps(
         env: &Env,
         config: &BrokerConfig,
         statics: StaticConfig,
@@ -110,8 +136,10 @@ impl Broker {
         config_watch::read_topics(&session, &cluster).await?;
         let session_file = session::SessionFile::in_first_dir(&dirs);
         let logs = load_logs(env, &live, &cluster, dirs, stopping).await?;
+        // Recovery may have taken hours, and ZooKeeper may not have stayed all the while.
+        let session = if session.state().is_terminal() { zk.reopen().await? } else { session };
         session_file.write(session.id());
-        feature_watch::start(env, zk.clone(), cluster.clone());
+        feature_watch::start(env, zk.clone(), cluster.clone()).await?;
 
         let bound = bind(env, config).await?;
         let own_address = own_address(config, &bound)?;
@@ -119,6 +147,7 @@ impl Broker {
         register::refuse_shared_endpoints(&session, &node).await?;
         let epoch = register::register(&session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
+        env.tasks.spawn(Lane::Data, "reachable?", register::warn_of_unreachable(node.clone()));
 
         let controller =
             Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
@@ -157,10 +186,13 @@ impl Broker {
             controller,
             server: Server::default(),
             own_address,
+            sequencer: Mutex::default(),
+            background: Mutex::default(),
+            session_file,
             _api: api.clone(),
             _admin: admin,
         };
-        broker.start_tasks(node, session_file);
+        broker.start_tasks(node);
         logs.start_background();
         let options = server_options(env, config);
         for listener in bound {
@@ -169,7 +201,7 @@ impl Broker {
         Ok(broker)
     }
 
-    fn start_tasks(&self, node: register::Node, session_file: session::SessionFile) {
+    fn start_tasks(&self, node: register::Node) {
         let tasks = &self.env.tasks;
         let sequencer = session::Sequencer {
             env: self.env.clone(),
@@ -177,9 +209,9 @@ impl Broker {
             cluster: self.cluster.clone(),
             controller: self.controller.clone(),
             node,
-            session_file,
+            session_file: self.session_file.clone(),
         };
-        tasks.spawn(Lane::Control, "session sequencer", sequencer.run());
+        *self.sequencer.lock() = Some(tasks.spawn(Lane::Control, "session sequencer", sequencer.run()));
         let watch = config_watch::ConfigWatch {
             env: self.env.clone(),
             zk: self.zk.clone(),
@@ -188,16 +220,33 @@ impl Broker {
             logs: self.logs.clone(),
             controller: self.controller.clone(),
         };
-        tasks.spawn(Lane::Control, "config watch", watch.run());
-        tasks.spawn(Lane::Control, "producer ids", producer_ids::run(self.controller_channel(), self.cluster.clone()));
+        let ids = producer_ids::run(self.controller_channel(), self.cluster.clone());
         let notices = dir_notice::start(&self.env, self.zk.clone(), self.id);
-        tasks.spawn(Lane::Control, "log directory failures", self.replicas.clone().follow_dir_failures(notices));
+        let failures = self.replicas.clone().follow_dir_failures(notices);
+        self.background.lock().extend([
+            tasks.spawn(Lane::Control, "config watch", watch.run()),
+            tasks.spawn(Lane::Control, "producer ids", ids),
+            tasks.spawn(Lane::Control, "log directory failures", failures),
+        ]);
     }
 }
 
-async fn lock_dirs(env: &Env, config: &BrokerConfig) -> Result<LogDirs, StartError> {
+/// Ends a step of the start when the broker is asked to stop.
+async fn unless_stopped<T>(
+    stopping: &watch::Receiver<bool>,
+    step: impl Future<Output = Result<T, StartError>>,
+) -> Result<T, StartError> {
+    let mut stop = stopping.clone();
+    tokio::select! {
+        biased;
+        _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
+        done = step => done,
+    }
+}
+
+async fn lock_dirs(env: &Env, config: &BrokerConfig, disk: Disk) -> Result<LogDirs, StartError> {
     let paths: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
-    Ok(env.tasks.blocking(move || LogDirs::open(Disk::Real, &paths)).await?)
+    Ok(env.tasks.blocking(move || LogDirs::open(disk, &paths)).await?)
 }
 
 fn ms(value: impl TryInto<u64>) -> Duration {
@@ -329,11 +378,17 @@ fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
     raise_file_limit();
     ServerOptions {
         max_request_bytes,
-        max_idle: ms(config.connections_max_idle_ms),
+        max_idle: match config.connections_max_idle_ms {
+            idle if idle < 0 => NEVER_IDLE, // negative switches it off (Kafka's Selector)
+            idle => ms(idle).min(NEVER_IDLE),
+        },
         budget: RequestBudget::new(budget),
         limits: ConnectionLimits::new(bounds, env.rng.seed()),
     }
 }
+
+/// Longer than any broker runs, and no deadline computed from it overflows.
+const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
 const WANTED_FILES: u64 = 100_000;

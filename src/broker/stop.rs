@@ -17,11 +17,21 @@ pub async fn stop(broker: &Broker) {
     if broker.config.load().controlled_shutdown_enable {
         controlled_shutdown(broker).await;
     }
+    for task in std::mem::take(&mut *broker.background.lock()) {
+        task.abort(); // each only reads and follows; nothing is left half done
+    }
     broker.server.stop().await;
     broker.logs.checkpoint_high_watermarks().await;
     broker.logs.shutdown().await;
     broker.controller.shutdown().await;
+    // Else it could register again in a session of its own making, just after the last one was closed.
+    let sequencer = broker.sequencer.lock().take();
+    if let Some(sequencer) = sequencer {
+        sequencer.abort();
+        let _ = sequencer.await; // aborted, which is what was wanted
+    }
     broker.zk.close().await;
+    broker.session_file.remove();
     tracing::info!("[KafkaServer id={}] shut down completed", broker.id);
 }
 

@@ -32,6 +32,22 @@ impl TopicOverrides {
         });
     }
 
+    /// Replaces the overrides of many topics, in one step: a cluster has tens of thousands.
+    pub fn set_many(&self, topics: impl IntoIterator<Item = (Arc<str>, Overrides)>) {
+        let topics: Vec<_> = topics.into_iter().map(|(topic, overrides)| (topic, Arc::new(overrides))).collect();
+        self.0.rcu(|all| {
+            let mut all = BTreeMap::clone(all);
+            for (topic, overrides) in &topics {
+                if overrides.is_empty() {
+                    all.remove(topic);
+                } else {
+                    all.insert(topic.clone(), overrides.clone());
+                }
+            }
+            all
+        });
+    }
+
     /// Forgets a deleted topic.
     pub fn remove(&self, topic: &str) {
         self.set(topic, Overrides::new());

@@ -1,14 +1,16 @@
 //! The gate between the lanes and a disk: short calls run where they are, calls to a stalled disk go to the blocking pool.
 //!
 //! One [`Gate`] a log directory, one [`GateLimit`] a broker. At most `cores` calls run inline at a time over cores + 1 workers, so one
-//! worker is always free of the disk; past that, or when the directory has a call older than [`STALL`], the call goes to the pool.
+//! worker is always free of the disk. Past that a call waits for a place, but no longer than [`PLACE_WAIT`]; then, and at once when
+//! the directory has a call older than [`STALL`], it goes to the pool.
 //! A call that was started runs to its end, whether or not anyone still waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::base::env::{Clock, Tasks};
@@ -16,34 +18,45 @@ use crate::base::env::{Clock, Tasks};
 /// A call that takes longer than this shows a stalled disk: a page-cache write takes microseconds, a slow fsync of a disk tens of ms.
 pub const STALL: Duration = Duration::from_millis(50);
 
+/// How long a call waits for a place to run inline: the shortest that the timer knows. Calls that go to the page cache give their places
+/// back after microseconds; where they don't, they wait for a disk, and the pool is the better place to do so.
+pub const PLACE_WAIT: Duration = Duration::from_millis(1);
+
 /// How many calls may run inline at a time, over all directories. Clones share the count.
 #[derive(Clone, Debug)]
 pub struct GateLimit(Arc<Limit>);
 
 #[derive(Debug)]
 struct Limit {
-    inline: AtomicUsize,
-    most: usize,
+    places: Semaphore,
+    /// Somebody waited [`PLACE_WAIT`] in vain, and no call found a place free since: nobody else waits.
+    stuck: AtomicBool,
 }
 
 impl GateLimit {
     /// At most `cores` (at least one) inline calls.
     pub fn new(cores: usize) -> Self {
-        Self(Arc::new(Limit { inline: AtomicUsize::new(0), most: cores.max(1) }))
+        Self(Arc::new(Limit { places: Semaphore::new(cores.max(1)), stuck: AtomicBool::new(false) }))
     }
 
-    fn take(&self) -> Option<Permit<'_>> {
-        let took =
-            self.0.inline.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| (n < self.0.most).then_some(n + 1));
-        took.is_ok().then_some(Permit(&self.0.inline))
-    }
-}
-
-struct Permit<'a>(&'a AtomicUsize);
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+    /// A place for an inline call. When all are taken, the next that is given back is usually microseconds away, on a worker that then
+    /// goes on with the waiting task: no thread has to be woken, as one of the pool has. None once that takes too long.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        let Limit { places, stuck } = &*self.0;
+        if let Ok(place) = places.try_acquire() {
+            if stuck.load(Ordering::Relaxed) {
+                stuck.store(false, Ordering::Relaxed);
+            }
+            return Some(place);
+        }
+        if stuck.load(Ordering::Relaxed) {
+            return None;
+        }
+        let place = tokio::time::timeout(PLACE_WAIT, places.acquire()).await.ok().and_then(Result::ok);
+        if place.is_none() {
+            stuck.store(true, Ordering::Relaxed);
+        }
+        place
     }
 }
 
@@ -77,7 +90,8 @@ impl Gate {
         }))
     }
 
-    /// Runs a blocking call, inline or in the pool, and returns what it returned. The call always runs to its end.
+    /// Runs a blocking call, inline or in the pool, and returns what it returned. Once begun it runs to its end; dropped before, while
+    /// it waits for a place, it never began.
     pub async fn run<T, F>(&self, call: F) -> T
     where
         F: FnOnce() -> T + Send + 'static,
@@ -86,7 +100,8 @@ impl Gate {
         match self {
             Gate::Real(gate) => {
                 if !gate.stalled()
-                    && let Some(_permit) = gate.limit.take()
+                    && let Some(_place) = gate.limit.place().await
+                    && !gate.stalled()
                 {
                     let _entered = gate.enter();
                     return call();

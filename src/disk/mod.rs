@@ -14,7 +14,7 @@ mod slice;
 mod storage;
 
 pub use file::{File, Mapping};
-pub use gate::{Gate, GateLimit};
+pub use gate::{Gate, GateLimit, PLACE_WAIT, STALL};
 pub use slice::FileSlice;
 pub use storage::{Disk, Entry, Lock, Space};
 

@@ -32,6 +32,17 @@ impl FileSlice {
         Ok(buf.into())
     }
 
+    /// Reads the piece into `buf`, which is as long, if all of it is in memory: true when it was.
+    ///
+    /// # Errors
+    /// The device's; `UnexpectedEof` when the file was cut meanwhile.
+    pub fn read_warm(&self, buf: &mut [u8]) -> io::Result<bool> {
+        match self.file.probe_at(buf, self.position)? {
+            Some(0) if !buf.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => Ok(read == Some(buf.len())),
+        }
+    }
+
     /// True when first and last byte are in memory, so that sending it likely does not wait for the device.
     pub fn is_warm(&self) -> bool {
         let probe = |position| matches!(self.file.probe_at(&mut [0], position), Ok(Some(1)));

@@ -4,7 +4,10 @@
 //! read too, from clients that forget the frame). lz4: see `lz4`. zstd: a frame without content size and checksum. A decompressed
 //! size is never believed: output grows with what really comes out and stops at the caller's limit.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
+
+use zstd::zstd_safe::{self, DCtx, ResetDirective};
 
 use super::error::RecordError;
 use super::lz4::{self, Lz4Error};
@@ -16,6 +19,8 @@ pub const DECOMPRESSED_LIMIT: usize = 128 << 20;
 const FIRST_CAPACITY: usize = 64 << 10;
 /// zstd windows up to 2^27 bytes, the decoder's own default and what level 22 writes. Untouched memory of it costs nothing.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// What a thread keeps of a zstd decoder: the window of the default level (2 MiB) and its tables. Touched only as far as used.
+const ZSTD_KEPT_BYTES: usize = 4 << 20;
 /// `0x82 "SNAPPY" 0`, then version 1 and oldest readable version 1.
 const XERIAL: [u8; 16] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1];
 /// Bytes a block of xerial framing holds before compression, as snappy-java writes them.
@@ -97,12 +102,27 @@ pub fn decompress(codec: Codec, magic: i8, input: &[u8], out: &mut Vec<u8>, limi
             Lz4Error::TooLarge => RecordError::TooLarge { limit },
         }),
         Codec::Zstd if magic < 2 => Err(RecordError::CodecNotAllowed { codec, magic }),
-        Codec::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| failed(codec, error))?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|error| failed(codec, error))?;
-            read_bounded(codec, decoder, out, limit)
-        }
+        Codec::Zstd => unzstd(input, out, limit),
     }
+}
+
+thread_local! {
+    /// The thread's zstd decoder: its tables and window cost more to make than a small batch to decompress.
+    static ZSTD_CONTEXT: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
+}
+
+fn unzstd(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), RecordError> {
+    let codec = Codec::Zstd;
+    let mut context = ZSTD_CONTEXT.take().unwrap_or_default();
+    // What a batch before left behind, perhaps a broken one.
+    context.reset(ResetDirective::SessionOnly).map_err(|code| failed(codec, zstd_safe::get_error_name(code)))?;
+    let mut decoder = zstd::stream::read::Decoder::with_context(input, &mut context);
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|error| failed(codec, error))?;
+    read_bounded(codec, decoder, out, limit)?;
+    if context.sizeof() <= ZSTD_KEPT_BYTES {
+        ZSTD_CONTEXT.set(Some(context));
+    }
+    Ok(())
 }
 
 fn failed(codec: Codec, reason: impl ToString) -> RecordError {

@@ -29,6 +29,8 @@ pub struct Refusal {
     pub message: Option<String>,
     /// Records of the batch that are to blame: index and reason.
     pub records: Vec<(i32, String)>,
+    /// The log's start, told only with refused records (`LogAppendInfo.unknownLogAppendInfoWithAdditionalInfo`); else -1.
+    pub start_offset: i64,
 }
 
 /// A batch that is in the leader's log and waits to be committed.
@@ -42,19 +44,20 @@ pub struct Written {
 
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new() }
+        Self { code, message: None, records: Vec::new(), start_offset: -1 }
     }
 }
 
-impl From<AppendError> for Refusal {
+impl Refusal {
     /// Only with refused records does Kafka send a message (`ReplicaManager.hasCustomErrorMessage`).
-    fn from(error: AppendError) -> Self {
+    fn of(error: AppendError, log_start_offset: i64) -> Self {
         let code = error.code();
         match error {
             AppendError::Invalid(invalid) if !invalid.refused().is_empty() => Self {
                 code,
                 message: Some(invalid.to_string()),
                 records: invalid.refused().iter().map(|r| (r.batch_index, r.message.clone())).collect(),
+                start_offset: log_start_offset,
             },
             error => {
                 tracing::debug!(%error, "append refused");
@@ -90,7 +93,8 @@ impl Replicas {
                 (state.leader_epoch, state.term)
             };
             let append = LeaderAppend { records, leader_epoch, origin, verification: None };
-            (writer.append_leader(append).await?, term)
+            let appended = writer.append_leader(append).await;
+            (appended.map_err(|error| Refusal::of(error, partition.log.start_offset()))?, term)
         };
         partition.advance();
         Ok(Written { appended, partition, term })

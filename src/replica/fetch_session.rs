@@ -4,6 +4,7 @@
 //! Used under the lock of [`super::fetch_sessions`]. Kafka's class: `FetchSession` and `FetchContext`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::base::env::Seed;
@@ -16,8 +17,9 @@ pub const INITIAL_EPOCH: i32 = 0;
 /// No session.
 pub const NO_SESSION: i32 = 0;
 
-/// A partition in a session: by id when the request named topics by id, else by name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A partition in a session: by id when the request named topics by id, else by name. With an id the name is no part of its identity:
+/// it may become known only after the partition has joined the session (`CachedPartition.equals`).
+#[derive(Clone, Debug)]
 pub struct SessionKey {
     /// Zero when named.
     pub topic_id: TopicId,
@@ -25,6 +27,26 @@ pub struct SessionKey {
     pub topic: Arc<str>,
     /// Partition index.
     pub partition: i32,
+}
+
+impl SessionKey {
+    fn identity(&self) -> (TopicId, &str, i32) {
+        (self.topic_id, if self.topic_id.is_zero() { &self.topic } else { "" }, self.partition)
+    }
+}
+
+impl PartialEq for SessionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for SessionKey {}
+
+impl Hash for SessionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
 }
 
 /// What a fetcher asks of one partition.

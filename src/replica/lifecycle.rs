@@ -84,6 +84,11 @@ impl Replicas {
     ) -> Result<Arc<Partition>, ErrorCode> {
         let dir = self.preferred_dirs.write().remove(id);
         match self.logs.get_or_create(id, topic_id, config, is_new, dir.as_deref()).await {
+            // It failed between being opened and entering the table, where the failure of its directory would have found it.
+            Ok(log) if !log.is_online() => {
+                self.insert(id.clone(), Hosted::Offline);
+                Err(ErrorCode::KafkaStorageError)
+            }
             Ok(log) => {
                 let partition = Arc::new(Partition::new(id.clone(), log, self.cluster.broker_id));
                 self.insert(id.clone(), Hosted::Online(partition.clone()));

@@ -1,5 +1,6 @@
 //! Answers about offsets: by timestamp, by leader epoch, and the earliest and latest of a partition.
 
+use super::partition::Partition;
 use super::table::Replicas;
 use crate::base::{ErrorCode, TopicPartition};
 
@@ -18,6 +19,31 @@ pub enum OffsetQuery {
     LatestTiered,
     /// The first record at or after a time.
     At(i64),
+}
+
+/// Who asks for an offset: it decides how far the partition reaches, and who may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Sees what is committed, to the last stable offset or the high watermark.
+    Consumer {
+        /// Skips open transactions.
+        committed_transactions_only: bool,
+    },
+    /// Another broker: sees the leader's whole log.
+    Replica,
+    /// A tool that looks at one replica, whatever its role: sees its whole log.
+    Debugger,
+}
+
+impl Asker {
+    /// From the fields of the request: -1 is a consumer, -2 a debugger.
+    pub fn of(replica_id: i32, committed_transactions_only: bool) -> Self {
+        match replica_id {
+            0.. => Self::Replica,
+            -2 => Self::Debugger,
+            _ => Self::Consumer { committed_transactions_only },
+        }
+    }
 }
 
 /// An offset with what is known of it.
@@ -54,17 +80,22 @@ impl Replicas {
         id: &TopicPartition,
         query: OffsetQuery,
         known_epoch: i32,
-        committed_transactions_only: bool,
+        asker: Asker,
     ) -> Result<FoundOffset, ErrorCode> {
         let partition = self.get(id)?;
-        partition.check_leader(known_epoch)?;
+        partition.check_asker(asker, known_epoch)?;
         let log = &partition.log;
         let special = |offset, leader_epoch: Option<i32>| FoundOffset {
             timestamp: -1,
             offset,
             leader_epoch: leader_epoch.unwrap_or(-1),
         };
-        let readable_end = partition.readable_end(committed_transactions_only);
+        let readable_end = match asker {
+            Asker::Consumer { committed_transactions_only } => partition.readable_end(committed_transactions_only),
+            Asker::Replica | Asker::Debugger => log.leo(),
+        };
+        // Only what a consumer may see can go back.
+        let is_unsure = || matches!(asker, Asker::Consumer { .. }) && partition.is_catching_up();
         let found = match query {
             OffsetQuery::Earliest | OffsetQuery::EarliestLocal => {
                 let start = log.start_offset();
@@ -72,7 +103,7 @@ impl Replicas {
             }
             OffsetQuery::LatestTiered => return Ok(NOT_FOUND),
             OffsetQuery::Latest => {
-                if partition.is_catching_up() {
+                if is_unsure() {
                     return Err(ErrorCode::OffsetNotAvailable);
                 }
                 return Ok(special(readable_end, Some(partition.state().leader_epoch)));
@@ -81,7 +112,7 @@ impl Replicas {
             OffsetQuery::At(timestamp) => log.offset_for_timestamp(timestamp).await,
         };
         let found = found.map_err(|error| error.code())?.filter(|found| found.offset < readable_end);
-        if found.is_none() && partition.is_catching_up() {
+        if found.is_none() && is_unsure() {
             return Err(ErrorCode::OffsetNotAvailable);
         }
         Ok(found.map_or(NOT_FOUND, |found| FoundOffset {
@@ -95,11 +126,20 @@ impl Replicas {
     ///
     /// # Errors
     /// The partition's code.
-    pub fn find_offsets_v0(&self, id: &TopicPartition, timestamp: i64, most: usize) -> Result<Vec<i64>, ErrorCode> {
+    pub fn find_offsets_v0(
+        &self,
+        id: &TopicPartition,
+        timestamp: i64,
+        most: usize,
+        asker: Asker,
+    ) -> Result<Vec<i64>, ErrorCode> {
         let partition = self.get(id)?;
-        partition.check_leader(-1)?;
+        partition.check_asker(asker, -1)?;
         let high_watermark = partition.log.high_watermark();
         let offsets = partition.log.legacy_offsets_before(timestamp, most).map_err(|error| error.code())?;
+        if !matches!(asker, Asker::Consumer { .. }) {
+            return Ok(offsets);
+        }
         // A consumer sees nothing above the high watermark: where the log's end would be told, the watermark is.
         let (above, mut below): (Vec<i64>, Vec<i64>) = offsets.into_iter().partition(|o| *o > high_watermark);
         if !above.is_empty() && below.first() != Some(&high_watermark) {
@@ -118,5 +158,16 @@ impl Replicas {
         partition.check_leader(known_epoch)?;
         let end = partition.log.end_offset_for(asked);
         Ok(EpochEndOffset { leader_epoch: end.epoch, end_offset: end.end_offset })
+    }
+}
+
+impl Partition {
+    /// May this replica answer?
+    fn check_asker(&self, asker: Asker, known_epoch: i32) -> Result<(), ErrorCode> {
+        if asker != Asker::Debugger {
+            return self.check_leader(known_epoch);
+        }
+        let state = self.state();
+        if state.offline { Err(ErrorCode::KafkaStorageError) } else { state.check_epoch(known_epoch) }
     }
 }

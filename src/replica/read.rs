@@ -41,12 +41,10 @@ pub struct PartitionRead {
     pub slice: Option<FileSlice>,
     /// Only when asked for.
     pub aborted: Option<Vec<AbortedTxn>>,
-    /// The partition's leader and epoch, for clients that were refused for not knowing them.
-    pub current_leader: Option<(i32, i32)>,
 }
 
 impl PartitionRead {
-    /// Refused before anything was read.
+    /// Refused before anything was read: partitions that nobody knows, and records that the asker's version can't carry.
     pub fn refused(error: ErrorCode) -> Self {
         Self {
             error,
@@ -55,8 +53,12 @@ impl PartitionRead {
             log_start_offset: -1,
             slice: None,
             aborted: Some(Vec::new()),
-            current_leader: None,
         }
+    }
+
+    /// The partition itself said no: on the wire its aborted transactions are null, not empty.
+    fn failed(error: ErrorCode) -> Self {
+        Self { aborted: None, ..Self::refused(error) }
     }
 
     /// Bytes of records.
@@ -95,11 +97,13 @@ impl Replicas {
     ) -> PartitionRead {
         let partition = match self.readable(key) {
             Ok(partition) => partition,
-            Err(code) => return PartitionRead::refused(code),
+            Err(code @ (ErrorCode::UnknownTopicId | ErrorCode::UnknownTopicOrPartition)) => {
+                return PartitionRead::refused(code);
+            }
+            Err(code) => return PartitionRead::failed(code),
         };
         if let Err(code) = partition.check_leader(wanted.current_leader_epoch) {
-            let leader = self.leader_of(key);
-            return PartitionRead { current_leader: leader, ..PartitionRead::refused(code) };
+            return PartitionRead::failed(code);
         }
         let log = &partition.log;
         // The ends are taken before the read, so that what is answered as readable was readable when the records were chosen.
@@ -120,7 +124,6 @@ impl Replicas {
             log_start_offset: log.start_offset(),
             slice: None,
             aborted: None,
-            current_leader: None,
         };
         match log.read(ask).await {
             Ok(found) => {
@@ -128,12 +131,7 @@ impl Replicas {
                 read.slice = found.slice.filter(|_| limits.hard_max_bytes || !found.first_batch_incomplete);
                 read.aborted = limits.committed_transactions_only.then_some(found.aborted);
             }
-            Err(error) => {
-                read.error = error.code();
-                read.high_watermark = -1;
-                read.last_stable_offset = -1;
-                read.log_start_offset = -1;
-            }
+            Err(error) => return PartitionRead::failed(error.code()),
         }
         read
     }
@@ -161,12 +159,6 @@ impl Replicas {
             return Err(ErrorCode::UnknownTopicId);
         }
         self.get_with_id(&TopicPartition::new(key.topic.clone(), key.partition), key.topic_id)
-    }
-
-    fn leader_of(&self, key: &SessionKey) -> Option<(i32, i32)> {
-        let image = self.cluster.metadata.load();
-        let partition = image.partition(&key.topic, key.partition)?;
-        Some((partition.leader, partition.leader_epoch))
     }
 }
 

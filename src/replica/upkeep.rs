@@ -29,7 +29,7 @@ impl Replicas {
                     failed(&dir);
                 }
             }
-            if seen.len() >= self.logs.dirs().len() {
+            if !self.logs.any_online() {
                 self.env.tasks.halt("all log directories have failed");
             }
             if offline.changed().await.is_err() {

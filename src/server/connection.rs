@@ -2,13 +2,16 @@
 //!
 //! **Produce overlaps Produce**: a produce is verified and appended in its turn on this task, its wait for replication is kept in
 //! [`Connection::pending`] while the next produce is read. Any other request starts when everything before it is answered. A closing
-//! follows the answers due before it.
+//! follows the answers due before it. A request's share of the budget is given back when its handler returns: what waits then is its
+//! answer, not its bytes, and a follower's fetch must get in while a thousand produces wait for it.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::dispatch::{self, Refused};
@@ -16,7 +19,7 @@ use super::frame::{FrameError, FrameReader};
 use super::limits::Place;
 use super::send;
 use crate::api::{self, Api, Outcome, Peer, Request};
-use crate::base::env::{Lane, Stream};
+use crate::base::env::{Lane, Stream, Tasks};
 use crate::wire::ApiKey;
 
 /// Produces of one connection that wait for replication at a time. Kafka's producer sends five; librdkafka's default is a million, of
@@ -34,13 +37,14 @@ pub struct Connection {
     held: Option<(Request, Option<OwnedSemaphorePermit>)>,
     max_idle: Duration,
     on_control: bool,
+    /// A close is queued: nothing more is read.
+    closing: bool,
     _place: Place,
 }
 
 struct Pending {
     outcome: Outcome,
     key: ApiKey,
-    _budget: Option<OwnedSemaphorePermit>,
 }
 
 /// How a connection's stay on a lane ends.
@@ -68,6 +72,7 @@ impl Connection {
             held: None,
             max_idle,
             on_control: false,
+            closing: false,
             _place: place,
         }
     }
@@ -79,20 +84,27 @@ impl Connection {
             End::MoveToControl => {
                 self.on_control = true;
                 let tasks = self.api.env.tasks.clone();
-                tasks.spawn(Lane::Control, "control connection", async move {
+                // This task stays, so that a stop finds the connection among its tasks and can end it.
+                let mut moved = Moved(tasks.spawn(Lane::Control, "control connection", async move {
                     self.serve().await;
-                });
+                }));
+                let _ = (&mut moved.0).await; // a panic was reported where it happened
             }
         }
     }
 
     async fn serve(&mut self) -> End {
-        let mut stopping = self.peer.stopping.clone();
+        // Both are armed once: a request moves `idle_at` alone, and the timer looks at it when it fires.
         let mut idle_at = Instant::now() + self.max_idle;
+        let mut idle = pin!(tokio::time::sleep_until(idle_at));
+        let peer = self.peer.clone();
+        let mut stop = pin!(peer.stopped());
+        let mut stopping = false;
         loop {
             if !self.answer_ready().await {
                 return End::Closed;
             }
+            stopping |= *peer.stopping.borrow(); // a peer that never lets the reader wait would keep `stop` from being looked at
             if self.pending.is_empty() {
                 if let Some((request, budget)) = self.held.take() {
                     if self.belongs_to_control(&request) {
@@ -103,17 +115,18 @@ impl Connection {
                     idle_at = Instant::now() + self.max_idle;
                     continue;
                 }
-                if *stopping.borrow_and_update() {
+                if stopping {
                     return End::Closed;
                 }
             }
-            let may_read = self.held.is_none() && self.pending.len() < MAX_PIPELINED && !*stopping.borrow();
+            let may_read = self.held.is_none() && !self.closing && self.pending.len() < MAX_PIPELINED && !stopping;
             tokio::select! {
                 biased;
                 outcome = front(&mut self.pending), if !self.pending.is_empty() => {
                     if let Some(front) = self.pending.front_mut() {
                         front.outcome = outcome;
                     }
+                    idle_at = Instant::now() + self.max_idle; // a long poll is no idleness
                 }
                 frame = self.reader.next(&mut self.stream), if may_read => match frame {
                     Ok(Some(frame)) => match dispatch::open(frame.bytes, &self.peer) {
@@ -139,8 +152,12 @@ impl Connection {
                         self.close_in_turn();
                     }
                 },
-                _ = stopping.changed(), if !*stopping.borrow() => {}
-                () = tokio::time::sleep_until(idle_at), if self.pending.is_empty() => {
+                () = &mut stop, if !stopping => stopping = true,
+                () = &mut idle, if self.pending.is_empty() => {
+                    if Instant::now() < idle_at {
+                        idle.as_mut().reset(idle_at);
+                        continue;
+                    }
                     tracing::debug!(peer = %self.peer.address, "connection idle for connections.max.idle.ms");
                     return End::Closed;
                 }
@@ -163,9 +180,10 @@ impl Connection {
     async fn start(&mut self, request: Request, budget: Option<OwnedSemaphorePermit>) {
         let key = request.key;
         match api::call(&self.api, request).await {
-            Ok(outcome) => self.pending.push_back(Pending { outcome, key, _budget: budget }),
+            Ok(outcome) => self.pending.push_back(Pending { outcome, key }),
             Err(malformed) => self.refuse(malformed.into()),
         }
+        drop(budget);
     }
 
     fn refuse(&mut self, why: Refused) {
@@ -176,7 +194,8 @@ impl Connection {
     /// Closes once what was accepted before is answered.
     fn close_in_turn(&mut self) {
         self.held = None;
-        self.pending.push_back(Pending { outcome: Outcome::Close, key: ApiKey::ApiVersions, _budget: None });
+        self.closing = true;
+        self.pending.push_back(Pending { outcome: Outcome::Close, key: ApiKey::ApiVersions });
     }
 
     /// Sends the answers that are ready at the head of the queue; false when the connection is to be closed.
@@ -188,7 +207,8 @@ impl Connection {
             let Some(pending) = self.pending.pop_front() else { break };
             match pending.outcome {
                 Outcome::Reply(reply) => {
-                    if let Err(error) = send::reply(&self.api.env.tasks, &mut self.stream, reply).await {
+                    let tasks: &Tasks = &self.api.env.tasks;
+                    if let Err(error) = send::reply(tasks, &mut self.stream, reply, self.max_idle).await {
                         tracing::debug!(peer = %self.peer.address, %error, "could not send an answer");
                         return false;
                     }
@@ -198,6 +218,15 @@ impl Connection {
             }
         }
         true
+    }
+}
+
+/// The part of a connection that runs on the control lane; it ends with whoever waits for it.
+struct Moved(JoinHandle<()>);
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

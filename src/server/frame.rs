@@ -1,25 +1,34 @@
 //! Reads requests off a connection: a four-byte size, then that many bytes.
 //!
-//! A small request is cut from a small shared buffer; a large one gets a buffer of exactly its size, which the kernel fills and the
-//! log writes from: its records are not copied in between. An idle connection holds no buffer. Beware: [`FrameReader::next`] is used
-//! in `select!`, so everything it has read lives in the reader, never in the future.
+//! A small request is cut from a small shared buffer; a large one gets a buffer of its size, which the kernel fills and the log writes
+//! from: its records are not copied in between. The first read of a request is made for the size of those before it, so that a
+//! producer of even batches costs one system call a request. An idle connection holds no buffer. Beware: [`FrameReader::next`] is
+//! used in `select!`, so everything it has read lives in the reader, never in the future.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, Interest};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::base::env::Stream;
 
-/// What one read asks for: most requests fit, and a thousand busy connections hold 16 MB.
+/// What the first read of a request asks for at least: most requests fit, and a thousand busy connections hold 16 MB.
 const READ_BYTES: usize = 16 * 1024;
+
+/// What it asks for at most, whatever the requests before were: these bytes are held before the budget has a say.
+const MAX_READ_BYTES: usize = 128 * 1024;
+
+/// The bytes of a request's size. A buffer has room for those of the next request too: pipelined requests then cost one read each
+/// (the size is known when the body is read), and a read that comes back short tells that the socket is empty, without asking it again.
+const SIZE_BYTES: usize = 4;
 
 /// Budgets are counted in units of this size, so that 4 GiB fit the semaphore's permits and a small request costs one permit.
 const BUDGET_UNIT_BYTES: usize = 4 * 1024;
 
-/// Bytes of requests read but not yet answered, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
+/// Bytes of requests read whose handler has not returned, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
 /// bound is then 500 queued requests of 100 MiB; this is always on.
 #[derive(Clone, Debug)]
 pub struct RequestBudget {
@@ -46,7 +55,7 @@ impl RequestBudget {
 pub struct Frame {
     /// Header and body.
     pub bytes: Bytes,
-    /// Held until the request is answered.
+    /// Held until the request's handler returns.
     pub budget: Option<OwnedSemaphorePermit>,
 }
 
@@ -82,13 +91,15 @@ pub struct FrameReader {
     budget: RequestBudget,
     /// Taken for the frame at the head of the buffer, before its body is read.
     reserved: Option<OwnedSemaphorePermit>,
+    /// About the largest of the last few frames: what the next first read asks for.
+    usual_bytes: usize,
     max_bytes: usize,
 }
 
 impl FrameReader {
     /// A reader that refuses frames above `max_bytes`.
     pub fn new(budget: RequestBudget, max_bytes: usize) -> Self {
-        Self { buffer: BytesMut::new(), budget, reserved: None, max_bytes }
+        Self { buffer: BytesMut::new(), budget, reserved: None, usual_bytes: 0, max_bytes }
     }
 
     /// The next request; `None` when the peer closed between two requests or within one. Safe to drop at any point.
@@ -101,10 +112,10 @@ impl FrameReader {
                 if self.reserved.is_none() {
                     self.reserved = self.budget.take(size).await;
                 }
-                if self.buffer.len() >= 4 + size {
+                if self.buffer.len() >= SIZE_BYTES + size {
                     return Ok(Some(self.cut(size)));
                 }
-                self.make_room(4 + size);
+                self.make_room(SIZE_BYTES + size);
             }
             if self.fill(stream).await? == 0 {
                 return Ok(None);
@@ -118,7 +129,7 @@ impl FrameReader {
     }
 
     fn head(&self) -> Result<Option<usize>, FrameError> {
-        let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+        let Some(head) = self.buffer.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
         let size = i32::from_be_bytes(*head);
         match usize::try_from(size) {
             Ok(bytes) if bytes <= self.max_bytes => Ok(Some(bytes)),
@@ -127,21 +138,27 @@ impl FrameReader {
     }
 
     fn cut(&mut self, size: usize) -> Frame {
-        self.buffer.advance(4);
+        self.buffer.advance(SIZE_BYTES);
         let bytes = self.buffer.split_to(size).freeze();
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new(); // an idle connection holds nothing
         }
+        // Falls slowly: among even batches a short one is the exception.
+        self.usual_bytes = size.max(self.usual_bytes - self.usual_bytes / 8);
         Frame { bytes, budget: self.reserved.take() }
     }
 
-    /// Room for exactly the frame, so that reading can't run past its end into bytes that would be copied again.
+    /// Room for the frame, and no more than the next one's size behind it: reading can't run into bytes that would be copied again.
     fn make_room(&mut self, frame: usize) {
         if self.buffer.capacity() < frame {
-            let mut whole = BytesMut::with_capacity(frame);
-            whole.extend_from_slice(&self.buffer);
-            self.buffer = whole;
+            self.grow(frame + SIZE_BYTES);
         }
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        let mut whole = BytesMut::with_capacity(bytes);
+        whole.extend_from_slice(&self.buffer);
+        self.buffer = whole;
     }
 
     async fn fill(&mut self, stream: &mut Stream) -> io::Result<usize> {
@@ -149,10 +166,11 @@ impl FrameReader {
             && let Some(tcp) = stream.tcp()
         {
             // Wait without a buffer: most connections are idle most of the time.
-            tcp.ready(Interest::READABLE).await?;
+            poll_fn(|cx| tcp.poll_read_ready(cx)).await?;
         }
         if self.buffer.capacity() == self.buffer.len() {
-            self.buffer.reserve(READ_BYTES);
+            let usual = (self.usual_bytes + 2 * SIZE_BYTES).min(MAX_READ_BYTES);
+            self.grow(self.buffer.len() + usual.max(READ_BYTES));
         }
         stream.read_buf(&mut self.buffer).await
     }

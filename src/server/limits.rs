@@ -1,6 +1,7 @@
 //! How many connections there may be: in all, and from one address (`max.connections`, `max.connections.per.ip` and its overrides).
 //!
-//! At the total the acceptors wait, as Kafka's do; above a peer's own bound the connection is closed at once.
+//! At the total the acceptors wait, each with the one connection it has accepted, as Kafka's do; above a peer's own bound the
+//! connection is closed at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -107,7 +107,7 @@ impl Server {
         let all = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WAIT, all).await.is_err() {
             tracing::warn!("some connections did not take their answers in {STOP_WAIT:?}; closing them");
-            connections.abort_all();
+            connections.shutdown().await; // nothing of them runs when the logs are closed next
         }
     }
 }
@@ -121,8 +121,10 @@ async fn accept(
 ) {
     loop {
         let next = async {
-            let room = options.limits.room().await;
-            (room, bound.listener.accept().await)
+            let accepted = bound.listener.accept().await;
+            // After the accept, as Kafka waits: a listener that nobody connects to must not hold a place of `max.connections`.
+            let room = if accepted.is_ok() { options.limits.room().await } else { None };
+            (room, accepted)
         };
         let (room, accepted) = tokio::select! {
             biased;

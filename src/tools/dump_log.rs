@@ -3,10 +3,11 @@
 //! Flags and output are Kafka's (`DumpLogSegments`). Works on files of a stopped or a running broker and changes nothing. Mismatches
 //! between files go to standard error after everything else, with exit code 0; a file that cannot be read ends the command with 1,
 //! where Java prints an exception. The parts: `segment` (.log), `index` (.index, .timeindex), `state` (.snapshot, .txnindex),
-//! `decoder`, `groups` and `fields` (keys and values).
+//! `decoder`, `groups` and `fields` (keys and values), `flags`.
 
 mod decoder;
 mod fields;
+mod flags;
 mod groups;
 mod index;
 mod segment;
@@ -14,65 +15,13 @@ mod state;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-use clap::Args;
 
 pub use decoder::Decoder;
+pub use flags::{DumpLogArgs, SPECS};
 
+use super::console::Console;
+use super::options::{Ended, Options};
 use crate::record::RecordError;
-
-/// Flags of `kafka-dump-log.sh`.
-#[derive(Args, Debug, Clone)]
-#[command(
-    about = "This tool helps to parse a log file and dump its contents to the console, useful for debugging a seemingly corrupt log segment."
-)]
-pub struct DumpLogArgs {
-    /// REQUIRED: The comma separated list of data and index log files to be dumped.
-    #[arg(long, value_name = "file1, file2, ...", value_delimiter = ',', required = true)]
-    pub files: Vec<String>,
-    /// If set, printing the messages content when dumping data logs. Automatically set if any decoder option is specified.
-    #[arg(long)]
-    pub print_data_log: bool,
-    /// If set, uses deep instead of shallow iteration. Automatically set if print-data-log is enabled.
-    #[arg(long)]
-    pub deep_iteration: bool,
-    /// If set, just verify the index log without printing its content.
-    #[arg(long)]
-    pub verify_index_only: bool,
-    /// If set, just checks the index sanity without printing its content. This is the same check that is executed on broker startup to
-    /// determine if an index needs rebuilding or not.
-    #[arg(long)]
-    pub index_sanity_check: bool,
-    /// Size of largest message.
-    #[arg(long, value_name = "size", default_value_t = 5 << 20)]
-    pub max_message_size: i32,
-    /// Limit the amount of total batches read in bytes avoiding reading the whole .log file(s).
-    #[arg(long, value_name = "size", default_value_t = i32::MAX)]
-    pub max_bytes: i32,
-    /// If set, used to deserialize the keys: StringDecoder (the default), LongDecoder, IntegerDecoder or DefaultDecoder, with or without
-    /// their Java package.
-    #[arg(long, value_name = "class", num_args = 0..=1, default_missing_value = decoder::DEFAULT)]
-    pub key_decoder_class: Option<String>,
-    /// If set, used to deserialize the messages: as --key-decoder-class.
-    #[arg(long, value_name = "class", num_args = 0..=1, default_missing_value = decoder::DEFAULT)]
-    pub value_decoder_class: Option<String>,
-    /// If set, log data will be parsed as offset data from the __consumer_offsets topic.
-    #[arg(long)]
-    pub offsets_decoder: bool,
-    /// If set, log data will be parsed as transaction metadata from the __transaction_state topic.
-    #[arg(long)]
-    pub transaction_log_decoder: bool,
-    /// If set, log data will be parsed as cluster metadata records. KRaft only: refused.
-    #[arg(long)]
-    pub cluster_metadata_decoder: bool,
-    /// If set, log data will be parsed as metadata records of remote log storage. Not built: refused.
-    #[arg(long)]
-    pub remote_log_metadata_decoder: bool,
-    /// Whether to skip printing metadata for each record.
-    #[arg(long)]
-    pub skip_record_metadata: bool,
-}
 
 /// Why the command ends with 1.
 #[derive(Debug, thiserror::Error)]
@@ -170,24 +119,41 @@ impl Findings {
     }
 }
 
-impl DumpLogArgs {
-    /// Runs the command on standard output and error; the exit code is 0 unless a file could not be read.
-    pub fn run(&self) -> ExitCode {
-        let mut out = BufWriter::new(io::stdout().lock());
-        let mut err = io::stderr().lock();
-        let result = self.dump(&mut out, &mut err).and_then(|()| out.flush().map_err(DumpError::output));
-        match result {
-            Ok(()) => ExitCode::SUCCESS,
-            // The reader of a pipe has gone away: nobody is left to tell.
-            Err(DumpError::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-            Err(error) => {
-                let _ = out.flush();
-                let _ = writeln!(err, "{error}");
-                ExitCode::FAILURE
-            }
+const USAGE: &str = "This tool helps to parse a log file and dump its contents to the console, useful for debugging a seemingly corrupt \
+                     log segment.";
+
+/// Runs the command; the exit code is 0 unless a file could not be read.
+pub fn run(args: &[String], console: &Console) -> u8 {
+    let args = Options::parse(SPECS, args).and_then(|options| {
+        let shown = options.help_or_version(console, USAGE).and_then(|()| options.require(console, &["files"]));
+        shown.map_or_else(|ended| Ok(Err(ended)), |()| DumpLogArgs::from_options(&options).map(Ok))
+    });
+    match args {
+        Ok(Ok(args)) => print(&args, console),
+        Ok(Err(Ended(code))) => code,
+        Err(error) => {
+            // As the Java machine tells of an exception that nobody caught.
+            console.complain(format_args!("Exception in thread \"main\" {}", error.stack()));
+            1
         }
     }
+}
 
+fn print(args: &DumpLogArgs, console: &Console) -> u8 {
+    let (mut out, mut err) = (BufWriter::new(console.out()), console.err());
+    match args.dump(&mut out, &mut err).and_then(|()| out.flush().map_err(DumpError::output)) {
+        Ok(()) => 0,
+        // The reader of a pipe has gone away: nobody is left to tell.
+        Err(DumpError::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => 1,
+        Err(error) => {
+            let _ = out.flush();
+            let _ = writeln!(err, "{error}");
+            1
+        }
+    }
+}
+
+impl DumpLogArgs {
     /// Dumps every file to `out`, mismatches to `err`. Ends at the first file that cannot be read.
     pub fn dump(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), DumpError> {
         let decoder = Decoder::of(self, out)?;

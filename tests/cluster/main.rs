@@ -18,5 +18,6 @@ mod groups;
 mod handover;
 mod recorded_logs;
 mod start_up;
+mod tools;
 mod znodes;
 mod zookeeper_loss;

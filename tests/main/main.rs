@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods)] // Env's rules are the broker's: a test has tasks and sockets of its own
 
 mod admin;
+mod api;
+mod broker;
 mod cluster;
 mod config;
 mod controller;
@@ -12,6 +14,7 @@ mod group;
 mod log;
 mod record;
 mod replica;
+mod server;
 mod tools;
 mod wire;
 mod zk;

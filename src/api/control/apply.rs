@@ -3,7 +3,7 @@
 //! Epochs are compared inside, so that an old controller's request that waited behind a new one's has no effect. A new topic's configs
 //! come without a notification: they are read before its first replica becomes leader or follower.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::replica::Replicas;
 use crate::replica::lifecycle::Stop;
 use crate::replica::state::Assignment;
+use crate::replica::table::Hosted;
 use crate::wire::{
     LeaderAndIsrRequest, LeaderAndIsrRequestPartitionState, LeaderAndIsrResponse, LeaderAndIsrResponsePartitionError,
     LeaderAndIsrResponseTopicError, StopReplicaRequest, StopReplicaResponse, StopReplicaResponsePartitionError,
@@ -26,6 +27,10 @@ use crate::wire::{
 
 /// Requests of the controller that wait for the applier: it sends one at a time to a broker, so more is not to be expected.
 const QUEUE: usize = 16;
+
+/// How long a new topic's config is waited for. While ZooKeeper is away the controller's requests must not queue up behind it: the
+/// config watch reads everything again when it is back.
+const CONFIG_WAIT: Duration = Duration::from_secs(3);
 
 /// The version from which LeaderAndIsr answers by topic id.
 const FIRST_TOPIC_ID_VERSION: i16 = 5;
@@ -126,7 +131,7 @@ impl Task {
             return LeaderAndIsrResponse { error_code: code.code(), ..Default::default() };
         }
         let mut answer = LeaderAndIsrResponse::default();
-        let mut topics_read = BTreeMap::new();
+        let mut topics_read = TopicsRead::default();
         for state in &request.ungrouped_partition_states {
             let error = self.assign(&state.topic_name, TopicId::ZERO, state, &mut topics_read).await;
             answer.partition_errors.push(partition_error(&state.topic_name, state, error));
@@ -154,14 +159,12 @@ impl Task {
         topic: &str,
         topic_id: TopicId,
         state: &LeaderAndIsrRequestPartitionState,
-        topics_read: &mut BTreeMap<String, ()>,
+        topics_read: &mut TopicsRead,
     ) -> ErrorCode {
         let id = TopicPartition::new(topic, state.partition_index);
-        if self.parts.replicas.hosted(&id).is_none() && topics_read.insert(topic.into(), ()).is_none() {
-            match self.parts.admin.topic_config(topic).await {
-                Ok(overrides) => self.parts.cluster.overrides.set(topic, overrides),
-                Err(error) => tracing::warn!(topic, %error, "could not read the topic's config; using what is known"),
-            }
+        let is_new_here = self.parts.replicas.hosted(&id).is_none();
+        if is_new_here && topics_read.topics.insert(topic.into()) {
+            self.read_config(topic, topics_read).await;
         }
         let assignment = Assignment {
             leader: state.leader,
@@ -175,8 +178,12 @@ impl Task {
         };
         let topic_id = (!topic_id.is_zero()).then_some(topic_id);
         let config = || self.parts.config.topic(&self.parts.cluster.overrides.get(topic));
-        match self.parts.replicas.assign(&id, topic_id, &assignment, config).await {
+        match self.parts.replicas.assign(&id, topic_id, &assignment, &config).await {
             Ok(()) => {
+                if is_new_here && let Some(Hosted::Online(partition)) = self.parts.replicas.hosted(&id) {
+                    // A change that came while the log was being made found no log to tell.
+                    partition.log.set_config(config());
+                }
                 if topic == OFFSETS_TOPIC {
                     if state.leader == self.parts.cluster.broker_id {
                         self.parts.groups.become_leader(id.partition);
@@ -190,6 +197,28 @@ impl Task {
             Err(code) => {
                 tracing::debug!(partition = %id, %code, epoch = state.leader_epoch, "not assigned");
                 code
+            }
+        }
+    }
+
+    /// Reads what a topic overrides, before its first log is made: a new topic's config comes without a notification.
+    async fn read_config(&self, topic: &str, topics_read: &mut TopicsRead) {
+        let overrides = &self.parts.cluster.overrides;
+        if topics_read.zookeeper_is_away {
+            return;
+        }
+        let known = overrides.get(topic);
+        match tokio::time::timeout(CONFIG_WAIT, self.parts.admin.topic_config(topic)).await {
+            // What the watch has put there meanwhile may be newer than what was read here.
+            Ok(Ok(read)) if *overrides.get(topic) == *known => overrides.set(topic, read),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(topic, %error, "could not read the topic's config; using what is known"),
+            Err(_) => {
+                tracing::warn!(
+                    topic,
+                    "ZooKeeper did not give the topic's config within {CONFIG_WAIT:?}; using what is known"
+                );
+                topics_read.zookeeper_is_away = true;
             }
         }
     }
@@ -216,6 +245,10 @@ impl Task {
         if !gone.is_empty() {
             tracing::info!(partitions = gone.len(), first = %gone[0], "partitions deleted from the metadata");
             self.parts.groups.partitions_deleted(&gone);
+            let image = self.parts.cluster.metadata.load();
+            for topic in gone.iter().map(|id| &id.topic).filter(|topic| !image.contains(topic)) {
+                self.parts.cluster.overrides.remove(topic); // a topic made anew brings its own
+            }
         }
         UpdateMetadataResponse::default()
     }
@@ -240,6 +273,14 @@ impl Task {
         }
         answer
     }
+}
+
+/// Topics whose config one LeaderAndIsr has asked for.
+#[derive(Default)]
+struct TopicsRead {
+    topics: BTreeSet<String>,
+    /// The wait was in vain once: not again in this request.
+    zookeeper_is_away: bool,
 }
 
 /// The three shapes that a StopReplica had over time, as one.

@@ -17,10 +17,10 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
             let id = TopicPartition::new(name.clone(), partition.partition_index);
-            let deleted = if is_internal(&name) {
-                Err(ErrorCode::InvalidTopicException)
-            } else if !api.knows(&name, id.partition) {
+            let deleted = if !api.knows(&name, id.partition) {
                 Err(ErrorCode::UnknownTopicOrPartition)
+            } else if is_internal(&name) {
+                Err(ErrorCode::InvalidTopicException)
             } else {
                 api.replicas.delete_records(&id, partition.offset).await
             };

@@ -19,8 +19,8 @@ use crate::wire::{
 
 /// Topics are named by id from here on.
 const FIRST_TOPIC_ID_VERSION: i16 = 13;
-/// The first version that tells of the current leader in its partitions.
-const FIRST_HINT_VERSION: i16 = 12;
+/// The first version that tells of the current leader and where it is (KIP-951); the tagged field alone is older.
+const FIRST_HINT_VERSION: i16 = 16;
 /// The first version whose clients understand zstd.
 const FIRST_ZSTD_VERSION: i16 = 10;
 /// The first version whose clients understand format 2.
@@ -52,9 +52,10 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     };
     let wanted = resolve(&context, &image);
     let reads = api.replicas.read(&wanted, limits).await;
-    let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits };
+    let unknown = reads.iter().map(|read| is_unknown(read.error)).collect();
+    let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits, unknown };
     if max_wait.is_zero() || fetch.is_enough(&reads, min_bytes) {
-        return Ok(fetch.answer(reads));
+        return Ok(fetch.answer(reads).await);
     }
     let deadline = api.env.clock.now() + max_wait;
     Ok(Outcome::later(async move {
@@ -62,7 +63,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         loop {
             let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
             if fetch.is_enough(&reads, min_bytes) {
-                return fetch.answer(reads);
+                return fetch.answer(reads).await;
             }
             let woken = tokio::select! {
                 biased;
@@ -70,7 +71,8 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 () = fetch.peer.stopped() => false,
             };
             if !woken {
-                return fetch.answer(fetch.api.replicas.read(&fetch.wanted, fetch.limits).await);
+                let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
+                return fetch.answer(reads).await;
             }
         }
     }))
@@ -84,6 +86,13 @@ struct Fetch {
     context: FetchContext,
     wanted: Vec<(SessionKey, Wanted)>,
     limits: ReadLimits,
+    /// Which of them nobody knew at the first look.
+    unknown: Vec<bool>,
+}
+
+/// Refused before the read.
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
 }
 
 fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> SessionAsk {
@@ -131,17 +140,22 @@ fn resolve(context: &FetchContext, image: &MetadataImage) -> Vec<(SessionKey, Wa
 }
 
 impl Fetch {
-    /// Nothing to wait for: enough bytes, nothing asked, or an error to tell at once.
+    /// Nothing to wait for: enough bytes, nothing readable asked, or an error to tell at once. A partition that was unknown from the
+    /// start ends no wait as long as others can (`KafkaApis` keeps it from the replica manager): a consumer that still follows a
+    /// deleted topic must not spin.
     fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
-        reads.is_empty()
+        let failed = |(read, was_unknown): (&PartitionRead, &bool)| {
+            !read.error.is_none() && !(*was_unknown && is_unknown(read.error))
+        };
+        self.unknown.iter().all(|unknown| *unknown)
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)
-            || reads.iter().any(|read| !read.error.is_none())
+            || reads.iter().zip(&self.unknown).any(failed)
     }
 
-    fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {
+    async fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {
         for ((key, _), read) in self.wanted.iter().zip(&mut reads) {
-            if let Some(code) = self.unreadable_by_old_client(key, read) {
+            if let Some(code) = self.unreadable_by_old_client(key, read).await {
                 *read = PartitionRead::refused(code);
             }
         }
@@ -193,7 +207,7 @@ impl Fetch {
                 }),
             }
         }
-        if self.replier.version() >= 16 {
+        if self.replier.version() >= FIRST_HINT_VERSION {
             response.node_endpoints = leaders
                 .named()
                 .map(|(node_id, endpoint, rack)| FetchResponseNodeEndpoint {
@@ -208,7 +222,7 @@ impl Fetch {
     }
 
     /// Records in a format that the client's version can't read: the code its partition gets.
-    fn unreadable_by_old_client(&self, key: &SessionKey, read: &PartitionRead) -> Option<ErrorCode> {
+    async fn unreadable_by_old_client(&self, key: &SessionKey, read: &PartitionRead) -> Option<ErrorCode> {
         let version = self.replier.version();
         if version >= FIRST_ZSTD_VERSION || !read.error.is_none() {
             return None;
@@ -223,9 +237,13 @@ impl Fetch {
             2..=3 => 1,
             _ => 0,
         };
-        let bytes = read.slice.as_ref()?.read_to_bytes().ok()?;
-        let newer = Batches::new(&bytes).flatten().any(|batch| batch.magic() > readable_magic);
-        newer.then_some(ErrorCode::UnsupportedVersion)
+        let slice = read.slice.clone()?;
+        // Off the lane: up to the whole answer, and perhaps cold.
+        let newer = self.api.env.tasks.blocking(move || {
+            let bytes = slice.read_to_bytes().ok()?;
+            Some(Batches::new(&bytes).flatten().any(|batch| batch.magic() > readable_magic))
+        });
+        newer.await?.then_some(ErrorCode::UnsupportedVersion)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::{ErrorCode, TopicPartition};
-use crate::replica::offsets::{FoundOffset, NOT_FOUND, OffsetQuery};
+use crate::replica::offsets::{Asker, FoundOffset, NOT_FOUND, OffsetQuery};
 use crate::wire::{
     ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsResponse, ListOffsetsResponsePartition,
     ListOffsetsResponseTopic,
@@ -19,7 +19,7 @@ const FIRST_EPOCH_VERSION: i16 = 4;
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: ListOffsetsRequest = request.decode()?;
-    let committed_only = asked.isolation_level == READ_COMMITTED;
+    let asker = Asker::of(asked.replica_id, asked.isolation_level == READ_COMMITTED);
     let mut seen = BTreeSet::new();
     let mut twice = BTreeSet::new();
     for topic in &asked.topics {
@@ -37,9 +37,9 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             let id = TopicPartition::new(name.clone(), partition.partition_index);
             let is_twice = twice.contains(&(&topic.name, partition.partition_index));
             partitions.push(if version == 0 {
-                find_v0(api, &id, partition)
+                find_v0(api, &id, partition, asker)
             } else {
-                find(api, &id, partition, version, committed_only, is_twice).await
+                find(api, &id, partition, version, asker, is_twice).await
             });
         }
         topics.push(ListOffsetsResponseTopic { name: topic.name.clone(), partitions });
@@ -65,7 +65,7 @@ async fn find(
     id: &TopicPartition,
     asked: &ListOffsetsRequestPartition,
     version: i16,
-    committed_only: bool,
+    asker: Asker,
     is_twice: bool,
 ) -> ListOffsetsResponsePartition {
     let found = if is_twice {
@@ -73,7 +73,7 @@ async fn find(
     } else {
         match query(asked.timestamp, version) {
             None => Err(ErrorCode::UnsupportedVersion),
-            Some(query) => api.replicas.find_offset(id, query, asked.current_leader_epoch, committed_only).await,
+            Some(query) => api.replicas.find_offset(id, query, asked.current_leader_epoch, asker).await,
         }
     };
     let (error, FoundOffset { timestamp, offset, leader_epoch }) = match found {
@@ -92,9 +92,14 @@ async fn find(
     }
 }
 
-fn find_v0(api: &Api, id: &TopicPartition, asked: &ListOffsetsRequestPartition) -> ListOffsetsResponsePartition {
+fn find_v0(
+    api: &Api,
+    id: &TopicPartition,
+    asked: &ListOffsetsRequestPartition,
+    asker: Asker,
+) -> ListOffsetsResponsePartition {
     let most = usize::try_from(asked.max_num_offsets).unwrap_or(0);
-    let (error, offsets) = match api.replicas.find_offsets_v0(id, asked.timestamp, most) {
+    let (error, offsets) = match api.replicas.find_offsets_v0(id, asked.timestamp, most, asker) {
         Ok(offsets) => (ErrorCode::None, offsets),
         Err(code) => (code, Vec::new()),
     };

@@ -75,18 +75,19 @@ async fn append(
     version: i16,
     from_admin: bool,
 ) -> Result<Written, Refusal> {
-    if !matches!(acks, ACKS_ALL..=1) {
-        return Err(ErrorCode::InvalidRequiredAcks.into());
-    }
+    // In Kafka's order: the handler's checks, then those of `ReplicaManager`.
     if !api.knows(&id.topic, id.partition) {
         return Err(ErrorCode::UnknownTopicOrPartition.into());
-    }
-    if is_internal(&id.topic) && !from_admin {
-        return Err(ErrorCode::InvalidTopicException.into());
     }
     let records = records.bytes().cloned().unwrap_or_default();
     if version >= FIRST_BATCH_VERSION {
         check_shape(&records, version)?;
+    }
+    if !matches!(acks, ACKS_ALL..=1) {
+        return Err(ErrorCode::InvalidRequiredAcks.into());
+    }
+    if is_internal(&id.topic) && !from_admin {
+        return Err(ErrorCode::InvalidTopicException.into());
     }
     api.replicas.append(id, records, acks, Origin::Client).await
 }
@@ -134,13 +135,15 @@ fn answer(api: &Api, peer: &Peer, replier: Replier, done: Vec<Done>, codes: Vec<
                     })
                     .collect(),
                 error_message: refusal.message.map(Into::into),
+                log_start_offset: refusal.start_offset,
                 ..Default::default()
             },
         };
         partition.index = id.partition;
         if replier.version() >= FIRST_HINT_VERSION
+            && partition.error_code == ErrorCode::NotLeaderOrFollower.code()
             && let Some((leader_id, leader_epoch)) =
-                leaders.hint(ErrorCode::from_code(partition.error_code), &id.topic, id.partition)
+                leaders.hint(ErrorCode::NotLeaderOrFollower, &id.topic, id.partition)
         {
             partition.current_leader = ProduceResponseLeaderIdAndEpoch { leader_id, leader_epoch };
         }

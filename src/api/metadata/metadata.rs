@@ -1,6 +1,6 @@
 //! Metadata (0-12): brokers, controller, topics and leaders; creates missing topics where that is allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::{Api, Malformed, Outcome, Peer, Request, is_internal};
@@ -33,8 +33,16 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         Some(topics) if topics.is_empty() && version == 0 => answer.topics = view.all_topics(),
         Some(topics) => {
             let may_create = asked.allow_auto_topic_creation && api.config.load().auto_create_topics_enable;
+            if version < FIRST_TOPIC_ID_VERSION && topics.iter().any(|t| t.name.is_none() || !t.topic_id.is_zero()) {
+                return Ok(request.replier().reply(&refused(&topics)));
+            }
             let mut missing = Vec::new();
+            // Once each: an answer must not outgrow the image because a small request repeats itself.
+            let mut asked_before = BTreeSet::new();
             for topic in topics {
+                if !asked_before.insert((topic.name.clone(), topic.topic_id)) {
+                    continue;
+                }
                 match view.named_topic(&topic) {
                     Some(found) => answer.topics.push(found),
                     None => missing.push(topic.name.unwrap_or_default()),
@@ -146,6 +154,17 @@ impl View<'_> {
             isr_nodes: isr,
         }
     }
+}
+
+/// Ids came with version 10, but may only be asked by from 12 on; before it a name is a must.
+fn refused(topics: &[MetadataRequestTopic]) -> MetadataResponse {
+    let topics = topics.iter().map(|topic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    });
+    MetadataResponse { topics: topics.collect(), ..Default::default() }
 }
 
 fn unknown_id(topic_id: TopicId) -> MetadataResponseTopic {

@@ -168,7 +168,9 @@ pub async fn changes_and_watch(
 pub async fn purge_changes(session: &Session, now_ms: i64) -> Result<usize, StoreError> {
     let mut purged = 0;
     for pattern in [Pattern::Literal, Pattern::Prefixed] {
-        purged += notices::purge(session, pattern.changes(), acl::CHANGE_PREFIX, now_ms, CHANGE_EXPIRATION_MS).await?;
+        purged +=
+            notices::purge(session, pattern.changes(), acl::CHANGE_PREFIX, now_ms, CHANGE_EXPIRATION_MS, i64::MAX)
+                .await?;
     }
     Ok(purged)
 }

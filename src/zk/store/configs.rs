@@ -183,10 +183,12 @@ async fn read_changes(session: &Session, names: Vec<String>, after: i64) -> Resu
 /// How old a notification gets (`ZkNodeChangeNotificationListener`: 15 minutes).
 pub const CHANGE_EXPIRATION_MS: i64 = 15 * 60 * 1000;
 
-/// Deletes the notifications that are older than 15 minutes at `now_ms`. Every broker does it; who is late finds nothing.
+/// Deletes the notifications up to number `last` that are older than 15 minutes at `now_ms`. Every broker does it; who is late finds
+/// nothing. What the caller has not read yet must be above `last`: a clock that is far ahead of the server's would purge it unread.
 ///
 /// # Errors
 /// The session's end.
-pub async fn purge_changes(session: &Session, now_ms: i64) -> Result<usize, StoreError> {
-    super::notices::purge(session, config_change::PATH, config_change::PREFIX, now_ms, CHANGE_EXPIRATION_MS).await
+pub async fn purge_changes(session: &Session, now_ms: i64, last: i64) -> Result<usize, StoreError> {
+    let (root, prefix) = (config_change::PATH, config_change::PREFIX);
+    super::notices::purge(session, root, prefix, now_ms, CHANGE_EXPIRATION_MS, last).await
 }

@@ -111,17 +111,19 @@ pub async fn propagate_isr_changes(session: &Session, partitions: &[TopicPartiti
     Ok(())
 }
 
-/// Deletes the notifications below `root` older than `age_ms` at `now_ms`; says how many. Who is late finds nothing.
+/// Deletes the notifications below `root`, numbered up to `last`, that are older than `age_ms` at `now_ms`; says how many. Who is late
+/// finds nothing.
 pub(super) async fn purge(
     session: &Session,
     root: &str,
     prefix: &str,
     now_ms: i64,
     age_ms: i64,
+    last: i64,
 ) -> Result<usize, StoreError> {
     let names = ordered(prefix, session.children(root).await?);
     let mut purged = 0;
-    for name in names {
+    for name in names.into_iter().take_while(|name| sequence(prefix, name).is_none_or(|number| number <= last)) {
         let path = format!("{root}/{name}");
         // In the order of their numbers: the first that is young enough ends it.
         match session.exists(&path).await? {

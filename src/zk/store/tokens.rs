@@ -104,5 +104,5 @@ pub async fn changes_and_watch(session: &Session, after: i64) -> Result<(Vec<Str
 /// # Errors
 /// The session's end.
 pub async fn purge_changes(session: &Session, now_ms: i64) -> Result<usize, StoreError> {
-    notices::purge(session, tokens::CHANGES, tokens::CHANGE_PREFIX, now_ms, CHANGE_EXPIRATION_MS).await
+    notices::purge(session, tokens::CHANGES, tokens::CHANGE_PREFIX, now_ms, CHANGE_EXPIRATION_MS, i64::MAX).await
 }

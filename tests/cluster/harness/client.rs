@@ -16,6 +16,8 @@ pub struct Ran {
     command: String,
     /// Exit code 0.
     pub success: bool,
+    /// Exit code; -1 after a signal.
+    pub code: i32,
     /// Standard output.
     pub out: String,
     /// Standard error.
@@ -64,8 +66,16 @@ fn run(mut command: Command, input: &str) -> Ran {
         };
         let (out, err) = (out.join().expect("no panic"), err.join().expect("no panic"));
         assert!(status.is_some(), "still running after {LIMIT:?}: {text}\n--- stdout\n{out}\n--- stderr\n{err}");
-        Ran { command: text, success: status.is_some_and(|s| s.success()), out, err }
+        let code = status.and_then(|s| s.code()).unwrap_or(-1);
+        Ran { command: text, success: code == 0, code, out, err }
     })
+}
+
+/// Any program with arguments and variables.
+pub fn command(program: &Path, args: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
+    let mut command = Command::new(program);
+    command.args(args).envs(variables.iter().copied());
+    run(command, input)
 }
 
 /// Debian's kcat against a broker.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ottla::base::Env;
-use ottla::disk::{Disk, Fault, FileSlice, Gate, GateLimit, SimDisk};
+use ottla::disk::{Disk, Fault, FileSlice, Gate, GateLimit, PLACE_WAIT, SimDisk};
 
 /// Both arms, each with a directory to work in.
 fn arms() -> Vec<(Disk, PathBuf, Option<tempfile::TempDir>)> {
@@ -130,6 +130,37 @@ async fn a_stalled_call_sends_the_next_ones_to_the_pool() {
     assert_eq!(done.load(Ordering::Relaxed), 4);
     release.send(()).expect("it waits");
     stuck.await.expect("it ends");
+    // calls that found no place have not given one back: there is one again, and the next call runs where it is
+    let here = std::thread::current().id();
+    assert_eq!(gate.run(|| std::thread::current().id()).await, here);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_directory_delays_another_one_once() {
+    let env = Env::current();
+    let limit = GateLimit::new(1);
+    let stalled = Gate::new(&env.tasks, &env.clock, limit.clone());
+    let gate = Gate::new(&env.tasks, &env.clock, limit);
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (started, has_started) = std::sync::mpsc::channel();
+    let stuck = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(stalled.run(move || {
+            let _ = started.send(());
+            let _ = wait.recv();
+        }));
+    });
+    has_started.recv().expect("it runs");
+    let before = tokio::time::Instant::now();
+    for _ in 0..5 {
+        gate.run(|| ()).await;
+    }
+    let delay = before.elapsed();
+    assert!(delay >= PLACE_WAIT && delay < 3 * PLACE_WAIT, "{delay:?}");
+    release.send(()).expect("it waits");
+    stuck.join().expect("it ends");
+    let here = std::thread::current().id();
+    assert_eq!(gate.run(|| std::thread::current().id()).await, here, "inline again");
 }
 
 #[tokio::test]

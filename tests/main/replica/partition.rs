@@ -14,7 +14,7 @@ use ottla::record::{BatchBuilder, Origin};
 use ottla::replica::append::{ACKS_ALL, Written};
 use ottla::replica::fetch_session::{SessionKey, Wanted};
 use ottla::replica::lifecycle::Stop;
-use ottla::replica::offsets::OffsetQuery;
+use ottla::replica::offsets::{Asker, OffsetQuery};
 use ottla::replica::read::{PartitionRead, ReadLimits};
 use ottla::replica::state::Assignment;
 use ottla::replica::{Partition, Replicas};
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 const ME: i32 = 1;
 const OTHER: i32 = 2;
+const CONSUMER: Asker = Asker::Consumer { committed_transactions_only: false };
 
 struct Bed {
     replicas: Arc<Replicas>,
@@ -257,7 +258,7 @@ async fn first_partition_with_data_may_exceed_the_limit_and_no_other() {
 async fn epochs_that_a_client_knows_are_compared() {
     let bed = Bed::new(LogConfig::default());
     bed.assign(ME, 3, &[ME]).await.expect("leader");
-    let find = |epoch| bed.replicas.find_offset(&bed.id, OffsetQuery::Earliest, epoch, false);
+    let find = |epoch| bed.replicas.find_offset(&bed.id, OffsetQuery::Earliest, epoch, CONSUMER);
     assert_eq!(find(2).await, Err(ErrorCode::FencedLeaderEpoch));
     assert_eq!(find(4).await, Err(ErrorCode::UnknownLeaderEpoch));
     assert!(find(3).await.is_ok() && find(-1).await.is_ok());
@@ -274,7 +275,7 @@ async fn deleted_records_are_out_of_range_and_only_committed_ones_can_be_deleted
     assert_eq!(bed.replicas.delete_records(&bed.id, 3).await, Err(ErrorCode::OffsetOutOfRange));
     assert_eq!(bed.replicas.delete_records(&bed.id, -1).await, Ok(2));
     assert_eq!(bed.read(1).await.error, ErrorCode::OffsetOutOfRange);
-    let found = bed.replicas.find_offset(&bed.id, OffsetQuery::Earliest, -1, false).await.expect("found");
+    let found = bed.replicas.find_offset(&bed.id, OffsetQuery::Earliest, -1, CONSUMER).await.expect("found");
     assert_eq!(found.offset, 2);
 }
 

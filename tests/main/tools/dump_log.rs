@@ -3,17 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use ottla::tools::dump_log::DumpLogArgs;
-
-#[derive(Parser)]
-struct Command {
-    #[command(flatten)]
-    args: DumpLogArgs,
-}
+use ottla::tools::dump_log::{DumpLogArgs, SPECS};
+use ottla::tools::options::Options;
 
 fn args(flags: &[&str]) -> DumpLogArgs {
-    Command::try_parse_from([&["dump-log"], flags].concat()).unwrap().args
+    let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+    DumpLogArgs::from_options(&Options::parse(SPECS, &flags).unwrap()).unwrap()
 }
 
 /// Standard output and error.

@@ -1,3 +1,6 @@
 //! Tests of the folder of the same name in src.
 
+mod admin_client;
+mod arguments;
 mod dump_log;
+mod texts;

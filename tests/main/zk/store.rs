@@ -496,8 +496,9 @@ async fn notifications_are_purged_after_15_minutes() {
     configs::notify(&s, &ConfigEntity::topic("a")).await.unwrap();
     server.set_now_ms(500_000);
     configs::notify(&s, &ConfigEntity::topic("b")).await.unwrap();
-    assert_eq!(configs::purge_changes(&s, 901_000).await.unwrap(), 0);
-    assert_eq!(configs::purge_changes(&s, 901_001).await.unwrap(), 1);
+    assert_eq!(configs::purge_changes(&s, 901_000, 1).await.unwrap(), 0);
+    assert_eq!(configs::purge_changes(&s, 901_001, -1).await.unwrap(), 0, "what was not read stays");
+    assert_eq!(configs::purge_changes(&s, 901_001, 1).await.unwrap(), 1);
     assert_eq!(configs::changes(&s, -1).await.unwrap()[0].number, 1);
 }
 

@@ -1,0 +1,70 @@
+//! Metadata and its rules by version.
+
+use ottla::base::TopicId;
+use ottla::wire::{MetadataRequest, MetadataRequestTopic};
+
+use crate::broker::bed::{Bed, ME, OTHER};
+
+fn named(name: &str) -> MetadataRequestTopic {
+    MetadataRequestTopic { name: Some(name.into()), ..Default::default() }
+}
+
+fn by_id(topic_id: TopicId) -> MetadataRequestTopic {
+    MetadataRequestTopic { name: None, topic_id }
+}
+
+fn ask(topics: Vec<MetadataRequestTopic>) -> MetadataRequest {
+    MetadataRequest { topics: Some(topics), allow_auto_topic_creation: false, ..Default::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn topic_is_answered_once_however_often_it_is_asked_for() {
+    let bed = Bed::new().await;
+    let id = bed.topic("t", &[ME, OTHER]).await;
+    let mut client = bed.connect().await;
+    let answer = client.ask(&ask(vec![named("t"), named("t"), by_id(id), by_id(id)]), 12).await;
+    assert_eq!(answer.topics.len(), 2, "once by name, once by id");
+    assert!(answer.topics.iter().all(|t| t.topic_id == id && t.error_code == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_are_for_version_12() {
+    let bed = Bed::new().await;
+    let id = bed.topic("t", &[ME]).await;
+    let mut client = bed.connect().await;
+    let answer = client.ask(&ask(vec![by_id(TopicId::from_bytes([9; 16]))]), 12).await;
+    assert_eq!((answer.topics[0].error_code, &answer.topics[0].name), (100, &None));
+    for topic in [by_id(id), MetadataRequestTopic { name: None, ..Default::default() }] {
+        let answer = client.ask(&ask(vec![topic]), 11).await;
+        assert_eq!(answer.topics[0].error_code, 42, "INVALID_REQUEST");
+        assert!(answer.brokers.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_list_is_all_topics_in_version_0_and_none_later() {
+    let bed = Bed::new().await;
+    bed.topic("t", &[ME]).await;
+    let mut client = bed.connect().await;
+    for (version, topics) in [(0, 1), (1, 0), (9, 0), (12, 0)] {
+        let none = MetadataRequest { topics: Some(vec![]), ..Default::default() };
+        assert_eq!(client.ask(&none, version).await.topics.len(), topics, "{version}");
+    }
+    for version in [1, 4, 9, 12] {
+        let all = MetadataRequest { topics: None, ..Default::default() };
+        assert_eq!(client.ask(&all, version).await.topics.len(), 1, "{version}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_and_bad_names_have_their_codes_and_automatic_creation_answers_that_a_leader_comes() {
+    let bed = Bed::new().await;
+    let mut client = bed.connect().await;
+    let codes = |answer: ottla::wire::MetadataResponse| answer.topics.iter().map(|t| t.error_code).collect::<Vec<_>>();
+    assert_eq!(codes(client.ask(&ask(vec![named("new")]), 9).await), [3]);
+    assert_eq!(codes(client.ask(&ask(vec![named("b/d")]), 9).await), [17]);
+    let create = MetadataRequest { allow_auto_topic_creation: true, ..ask(vec![named("new")]) };
+    assert_eq!(codes(client.ask(&create, 9).await), [5]);
+    let api = bed.broker.api();
+    bed.until("the topic", || api.cluster.metadata.load().contains("new")).await;
+}
