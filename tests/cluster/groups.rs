@@ -1,6 +1,6 @@
 //! Unmodified clients consume in groups: members share partitions, commit, hand over; offsets outlive a kill of the broker.
 
-use crate::harness::{Broker, Cluster, Kind, client};
+use crate::harness::{Broker, Cluster, Kind, client, raw, target};
 
 fn broker(cluster: &Cluster) -> Broker {
     cluster.broker(0).with("group.initial.rebalance.delay.ms", 300).start()
@@ -109,4 +109,45 @@ fn apache_kafka_takes_over_a_group_and_gives_it_back() {
     let ottla = apache.stop().kind(Kind::Ottla).start();
     produce(&ottla, "topic", &["d"]);
     assert_eq!(kcat_group(&ottla, "group", "topic"), ["d"]);
+}
+
+/// The body of a group request of version 0 that names partition 0 of one topic, and what follows the partition.
+fn version_0(api: i16, group: &str, topic: &str, rest: &[u8]) -> Vec<u8> {
+    let mut frame = api.to_be_bytes().to_vec();
+    frame.extend_from_slice(b"\0\0\0\0\0\x01\0\x01t"); // version, correlation id, client id
+    for text in [group, topic] {
+        frame.extend_from_slice(&i16::try_from(text.len()).expect("short").to_be_bytes());
+        frame.extend_from_slice(text.as_bytes());
+        frame.extend_from_slice(&1i32.to_be_bytes()); // one topic; one partition
+    }
+    frame.extend_from_slice(&0i32.to_be_bytes());
+    frame.extend_from_slice(rest);
+    frame
+}
+
+#[test]
+fn version_0_keeps_offsets_in_zookeeper() {
+    let cluster = Cluster::new("group-version-0");
+    let broker = broker(&cluster);
+    raw::create_and_await(&broker.address(), "topic", &[]);
+    let mut connection = raw::Connection::to(&broker.address());
+    let mut ask = |api: i16, group: &str, rest: &[u8]| {
+        connection.send_frame(&version_0(api, group, "topic", rest));
+        connection.receive().expect("an answer")
+    };
+    let (commit, fetch) = (8, 9);
+    let unknown = ask(fetch, "old", &[]);
+    assert_eq!(unknown[unknown.len() - 2..], 3i16.to_be_bytes(), "no offset: UNKNOWN_TOPIC_OR_PARTITION");
+    let mut offset = 42i64.to_be_bytes().to_vec();
+    offset.extend_from_slice(b"\0\x04note");
+    let committed = ask(commit, "old", &offset);
+    assert_eq!(committed[committed.len() - 2..], [0, 0]);
+    let fetched = ask(fetch, "old", &[]);
+    let mut expected = 42i64.to_be_bytes().to_vec();
+    expected.extend_from_slice(&[0, 0, 0, 0]); // no note, no error
+    assert_eq!(fetched[fetched.len() - expected.len()..], expected);
+    if target() == Kind::Ottla {
+        let refused = ask(commit, "a/b", &offset);
+        assert_ne!(refused[refused.len() - 2..], [0, 0], "a group id must not lead to another node");
+    }
 }

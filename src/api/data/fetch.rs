@@ -146,7 +146,7 @@ impl Fetch {
     fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
         let failed = |(read, was_unknown): (&PartitionRead, &bool)| {
-            !read.error.is_none() && !(*was_unknown && is_unknown(read.error))
+            !(read.error.is_none() || *was_unknown && is_unknown(read.error))
         };
         self.unknown.iter().all(|unknown| *unknown)
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)

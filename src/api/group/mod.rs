@@ -29,9 +29,12 @@ fn owned_opt(text: &Option<Str>) -> Option<Arc<str>> {
     text.as_ref().map(owned)
 }
 
-/// Partitions by topic, in the order of the topics' first places.
-fn by_topic<T>(entries: impl IntoIterator<Item = (Place, T)>) -> Vec<(Arc<str>, Vec<(i32, T)>)> {
-    let mut topics: Vec<(Arc<str>, Vec<(i32, T)>)> = Vec::new();
+/// A topic with something of each of its partitions.
+type OfTopic<T> = (Arc<str>, Vec<(i32, T)>);
+
+/// Partitions by topic; the order stays.
+fn by_topic<T>(entries: impl IntoIterator<Item = (Place, T)>) -> Vec<OfTopic<T>> {
+    let mut topics: Vec<OfTopic<T>> = Vec::new();
     for ((topic, partition), entry) in entries {
         match topics.last_mut() {
             Some((last, partitions)) if *last == topic => partitions.push((partition, entry)),

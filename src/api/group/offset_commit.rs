@@ -1,13 +1,13 @@
 //! OffsetCommit (0-9): writes offsets of a group; answered when they are replicated.
 //!
-//! Version 0 wrote them to ZooKeeper in Kafka; here it is refused until that is built.
+//! Version 0 writes them to ZooKeeper, whichever broker it is sent to, and knows no members.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{by_topic, owned, owned_opt};
-use crate::api::{Api, Malformed, Outcome, Request};
-use crate::base::ErrorCode;
+use crate::api::{Api, Malformed, Outcome, Replier, Request};
+use crate::base::{ErrorCode, TopicPartition};
 use crate::group::offsets::Place;
 use crate::group::record::OffsetValue;
 use crate::group::types::Claim;
@@ -35,9 +35,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             for partition in &topic.partitions {
                 let place = (name.clone(), partition.partition_index);
                 let note = partition.committed_metadata.as_deref().unwrap_or("");
-                let code = if version == 0 {
-                    ErrorCode::UnsupportedVersion
-                } else if image.partition(&name, partition.partition_index).is_none() {
+                let code = if image.partition(&name, partition.partition_index).is_none() {
                     ErrorCode::UnknownTopicOrPartition
                 } else if note.len() > api.groups.settings().max_metadata {
                     ErrorCode::OffsetMetadataTooLarge
@@ -57,29 +55,41 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     };
     let api = api.clone();
     Ok(Outcome::later(async move {
-        // Nothing left to write: Kafka does not ask the group then.
-        let nothing_to_ask =
-            entries.is_empty() && codes.iter().any(|(_, code)| *code == ErrorCode::UnknownTopicOrPartition);
-        if version > 0
-            && !nothing_to_ask
-            && let Err(error) = api.groups.commit(&group, &who, entries.into_iter().collect()).await
-        {
-            for (_, code) in codes.iter_mut().filter(|(_, code)| *code != ErrorCode::UnknownTopicOrPartition) {
-                *code = error;
+        if version == 0 {
+            to_zookeeper(&api, &group, entries, &mut codes).await;
+        } else if !entries.is_empty() || codes.is_empty() {
+            // With unknown partitions alone, Kafka does not ask the group.
+            if let Err(error) = api.groups.commit(&group, &who, entries.into_iter().collect()).await {
+                for (_, code) in codes.iter_mut().filter(|(_, code)| *code != ErrorCode::UnknownTopicOrPartition) {
+                    *code = error;
+                }
             }
         }
-        let topics = by_topic(codes).into_iter().map(|(name, partitions)| OffsetCommitResponseTopic {
-            name: name.into(),
-            partitions: partitions
-                .into_iter()
-                .map(|(partition_index, code)| OffsetCommitResponsePartition {
-                    partition_index,
-                    error_code: code.code(),
-                })
-                .collect(),
-        });
-        replier.reply(&OffsetCommitResponse { topics: topics.collect(), ..Default::default() })
+        answer(replier, codes)
     }))
+}
+
+/// Version 0 (`KafkaApis.commitOffsetsToZookeeper`): one after the other, and each for itself.
+async fn to_zookeeper(api: &Api, group: &str, entries: BTreeMap<Place, OffsetValue>, codes: &mut [(Place, ErrorCode)]) {
+    for (place, code) in codes.iter_mut().filter(|(_, code)| *code == ErrorCode::None) {
+        let Some(value) = entries.get(place) else { continue };
+        let id = TopicPartition::new(place.0.clone(), place.1);
+        if let Err(error) = api.admin.commit_offset(group, &id, value.offset).await {
+            tracing::info!(group, partition = %id, %error, "an offset was not written to ZooKeeper");
+            *code = error.code();
+        }
+    }
+}
+
+fn answer(replier: Replier, codes: Vec<(Place, ErrorCode)>) -> Outcome {
+    let topics = by_topic(codes).into_iter().map(|(name, partitions)| OffsetCommitResponseTopic {
+        name: name.into(),
+        partitions: partitions
+            .into_iter()
+            .map(|(partition_index, code)| OffsetCommitResponsePartition { partition_index, error_code: code.code() })
+            .collect(),
+    });
+    replier.reply(&OffsetCommitResponse { topics: topics.collect(), ..Default::default() })
 }
 
 fn value(partition: &OffsetCommitRequestPartition, note: &str, now_ms: i64, expire_ms: Option<i64>) -> OffsetValue {

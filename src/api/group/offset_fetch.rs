@@ -1,14 +1,15 @@
 //! OffsetFetch (0-9): committed offsets of a group, from version 8 of many.
 //!
-//! Version 0 read them from ZooKeeper in Kafka; here it reads what the other versions read, and so nothing older clients left there.
+//! Version 0 reads them from ZooKeeper, where version 0 of OffsetCommit puts them.
 
 use std::sync::Arc;
 
 use super::{by_topic, owned};
 use crate::api::{Api, Malformed, Outcome, Request};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, TopicPartition};
 use crate::group::Fetched;
 use crate::group::offsets::Place;
+use crate::group::record::OffsetValue;
 use crate::wire::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
     OffsetFetchResponseGroupPartition, OffsetFetchResponseGroupTopic, OffsetFetchResponsePartition,
@@ -27,6 +28,9 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let answer = if version >= FIRST_BATCH_VERSION {
         let groups = asked.groups.into_iter().map(|group| of_group(api, group, asked.require_stable));
         OffsetFetchResponse { groups: groups.collect(), ..Default::default() }
+    } else if version == 0 {
+        let fetched = from_zookeeper(api, &asked).await;
+        flat(fetched, ErrorCode::None)
     } else {
         of_one(api, &asked, version)
     };
@@ -68,6 +72,32 @@ fn of_one(api: &Api, asked: &OffsetFetchRequest, version: i16) -> OffsetFetchRes
             (error, places.unwrap_or_default().into_iter().map(refused).collect())
         }
     };
+    flat(fetched, error)
+}
+
+/// Version 0: a partition without an offset is unknown.
+async fn from_zookeeper(api: &Api, asked: &OffsetFetchRequest) -> Vec<Fetched> {
+    let mut fetched = Vec::new();
+    for topic in asked.topics.iter().flatten() {
+        for place in places(&topic.name, &topic.partition_indexes) {
+            let id = TopicPartition::new(place.0.clone(), place.1);
+            let is_known = api.cluster.metadata.load().partition(&id.topic, id.partition).is_some();
+            let found = if is_known { api.admin.committed_offset(&asked.group_id, &id).await } else { Ok(None) };
+            fetched.push(match found {
+                Ok(Some(offset)) => {
+                    let value =
+                        OffsetValue { offset, leader_epoch: -1, metadata: "".into(), commit_ms: -1, expire_ms: None };
+                    Fetched { place, value: Some(value), error: ErrorCode::None }
+                }
+                Ok(None) => Fetched { place, value: None, error: ErrorCode::UnknownTopicOrPartition },
+                Err(error) => Fetched { place, value: None, error: error.code() },
+            });
+        }
+    }
+    fetched
+}
+
+fn flat(fetched: Vec<Fetched>, error: ErrorCode) -> OffsetFetchResponse {
     let topics = by_topic(fetched.into_iter().map(|f| (f.place.clone(), f))).into_iter();
     OffsetFetchResponse {
         topics: topics
