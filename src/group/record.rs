@@ -236,9 +236,10 @@ impl GroupValue {
     }
 }
 
-/// Lengths were bounded by the frame they came in: an int16 for text, 2 GiB for bytes.
+/// Text longer than an int16 can say is cut between two characters: a record that can't be read again would take its whole partition
+/// out of service. Only a member id, made of a client id and a suffix, can be so long; all other text came with such a length.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    let len = text.len().min(i16::MAX as usize);
+    let len = text.floor_char_boundary(i16::MAX as usize);
     out.extend_from_slice(&(len as i16).to_be_bytes());
     out.extend_from_slice(&text.as_bytes()[..len]);
 }

@@ -106,6 +106,14 @@ fn a_group_with_static_and_dynamic_members_comes_back_and_a_cut_anywhere_is_an_e
 }
 
 #[test]
+fn a_member_id_too_long_for_a_record_does_not_make_the_record_unreadable() {
+    let member = MemberValue { id: "ü".repeat(20_000), ..MemberValue::default() };
+    let value = GroupValue { members: vec![member], ..GroupValue::default() };
+    let read = GroupValue::read(&value.to_bytes()).expect("readable");
+    assert_eq!(read.members[0].id, "ü".repeat(16_383));
+}
+
+#[test]
 fn old_and_flexible_values_are_read() {
     // Version 0: offset, metadata, time.
     let mut v0 = vec![0, 0];
