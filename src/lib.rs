@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod disk;
+pub mod group;
 pub mod log;
 pub mod record;
 pub mod replica;

@@ -8,12 +8,14 @@
 //! | `shell` | [`Admin`] itself: session, limits |
 //! | `topics` | create, auto-create, grow, mark for deletion |
 //! | `configs` | read and alter the configs of topics and brokers |
+//! | `offsets` | offsets of the oldest consumers |
 //! | `users` | client quotas and SCRAM credentials |
 //! | `error` | [`AdminError`] and its one mapping to Kafka's codes |
 
 mod configs;
 mod error;
 pub mod names;
+mod offsets;
 pub mod placement;
 pub mod quota;
 pub mod scram;

@@ -8,6 +8,7 @@ use crate::base::Env;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::controller::ControllerHandle;
+use crate::group::Coordinator;
 use crate::replica::Replicas;
 
 /// The handlers' view of the broker. One, shared by all connections.
@@ -18,6 +19,8 @@ pub struct Api {
     pub cluster: Arc<Cluster>,
     /// Hosted partitions.
     pub replicas: Arc<Replicas>,
+    /// Consumer groups whose records this broker leads.
+    pub groups: Arc<Coordinator>,
     /// This broker's controller, active or not.
     pub controller: ControllerHandle,
     /// Writes topics and configs to ZooKeeper.

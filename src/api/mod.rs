@@ -9,6 +9,7 @@
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
 //! | [`control`] | LeaderAndIsr, UpdateMetadata, StopReplica, ControlledShutdown, AlterPartition, AllocateProducerIds |
 //! | [`admin`] | CreateTopics, DeleteTopics, CreatePartitions, DescribeLogDirs |
+//! | [`group`] | FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, OffsetFetch, OffsetDelete, groups listed, described, deleted |
 //! | [`configs`] | DescribeConfigs, AlterConfigs, IncrementalAlterConfigs |
 //! | [`security`] | ACLs, delegation tokens, client quotas, SCRAM users, SASL out of place |
 
@@ -16,6 +17,7 @@ pub mod admin;
 pub mod configs;
 pub mod control;
 pub mod data;
+pub mod group;
 pub mod metadata;
 pub mod security;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Api, Malformed, Outcome, Request, admin, configs, control, data, metadata, security};
+use super::{Api, Malformed, Outcome, Request, admin, configs, control, data, group, metadata, security};
 use crate::wire::ApiKey;
 
 macro_rules! handlers {
@@ -33,6 +33,15 @@ handlers! {
     StopReplica => control::stop_replica,
     UpdateMetadata => control::update_metadata,
     ControlledShutdown => control::controlled_shutdown,
+    OffsetCommit => group::offset_commit,
+    OffsetFetch => group::offset_fetch,
+    FindCoordinator => group::find_coordinator,
+    JoinGroup => group::join_group,
+    Heartbeat => group::heartbeat,
+    LeaveGroup => group::leave_group,
+    SyncGroup => group::sync_group,
+    DescribeGroups => group::describe_groups,
+    ListGroups => group::list_groups,
     SaslHandshake => security::sasl_handshake,
     ApiVersions => metadata::api_versions,
     CreateTopics => admin::create_topics,
@@ -52,7 +61,9 @@ handlers! {
     RenewDelegationToken => security::renew_delegation_token,
     ExpireDelegationToken => security::expire_delegation_token,
     DescribeDelegationToken => security::describe_delegation_token,
+    DeleteGroups => group::delete_groups,
     IncrementalAlterConfigs => configs::incremental_alter_configs,
+    OffsetDelete => group::offset_delete,
     DescribeClientQuotas => security::describe_client_quotas,
     AlterClientQuotas => security::alter_client_quotas,
     DescribeUserScramCredentials => security::describe_user_scram_credentials,

@@ -24,6 +24,7 @@ use crate::config::live::LiveConfig;
 use crate::config::{BrokerConfig, StaticConfig};
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
+use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
 use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
@@ -156,10 +157,14 @@ impl Broker {
         replicas.set_max_lag(ms(config.replica_lag_time_max_ms));
         replicas.start_fetching(Fetchers::new(env.clone(), cluster.clone(), FetcherSettings::new(config)));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
+        let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
+        let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
+        let groups = Coordinator::start(env.clone(), replicas.clone(), Settings::of(config, offsets_partitions));
         let applier = Applier::start(ApplierParts {
             env: env.clone(),
             cluster: cluster.clone(),
             replicas: replicas.clone(),
+            groups: groups.clone(),
             admin: admin.clone(),
             config: live.clone(),
         });
@@ -167,6 +172,7 @@ impl Broker {
             env: env.clone(),
             cluster: cluster.clone(),
             replicas: replicas.clone(),
+            groups,
             controller: controller.clone(),
             admin: admin.clone(),
             config: live.clone(),

@@ -92,12 +92,6 @@ const ROWS: &[Row] = &[
 
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
 pub const TUNES: &[(&str, &str)] = &[
-    ("group.", GROUPS),
-    ("offset.metadata.max.bytes", GROUPS),
-    ("offsets.commit.", GROUPS),
-    ("offsets.load.buffer.size", GROUPS),
-    ("offsets.retention.", GROUPS),
-    ("offsets.topic.compression.codec", GROUPS),
     ("transaction.abort.", TRANSACTIONS),
     ("transaction.max.timeout.ms", TRANSACTIONS),
     ("transaction.partition.verification.enable", TRANSACTIONS),
@@ -114,7 +108,6 @@ pub const TUNES: &[(&str, &str)] = &[
     ("max.connection.creation.rate", QUOTAS),
 ];
 
-const GROUPS: &str = "consumer groups are not built yet";
 const TRANSACTIONS: &str = "transactions are not built yet";
 const QUOTAS: &str = "quotas are not built yet";
 

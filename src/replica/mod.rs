@@ -20,6 +20,7 @@ pub mod heard;
 pub mod high_watermark;
 pub mod isr;
 pub mod isr_changes;
+pub mod journal;
 pub mod lifecycle;
 pub mod offsets;
 pub mod partition;

@@ -16,6 +16,9 @@ pub enum DecodeError {
     /// A string that is not UTF-8.
     #[error("string is not UTF-8")]
     Utf8,
+    /// A string over 32767 bytes, which flexible versions could carry and Kafka refuses.
+    #[error("string is too long")]
+    LongString,
     /// A variable-length integer of more than 32 bits.
     #[error("variable-length integer is too long")]
     Varint,

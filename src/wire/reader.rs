@@ -17,6 +17,9 @@ const MEMORY_PER_FRAME_BYTE: usize = 16;
 /// What a frame may take beyond that, so that small frames of many empty strings pass.
 const MEMORY_ALWAYS_BYTES: usize = 4096;
 
+/// Kafka's own bound: the older encoding has two bytes for it.
+const LONGEST_STRING: usize = i16::MAX as usize;
+
 /// Reads one message from a frame.
 #[derive(Debug)]
 pub struct Reader {
@@ -148,6 +151,9 @@ impl Reader {
 
     fn utf8(&mut self, len: Option<usize>) -> Result<Option<Str>, DecodeError> {
         let Some(len) = len else { return Ok(None) };
+        if len > LONGEST_STRING {
+            return Err(DecodeError::LongString);
+        }
         let bytes = self.slice(len)?;
         Str::from_utf8(bytes).ok_or(DecodeError::Utf8).map(Some)
     }

@@ -14,6 +14,7 @@ mod bad_input;
 mod clients;
 mod durability;
 mod frames;
+mod groups;
 mod handover;
 mod recorded_logs;
 mod replication;

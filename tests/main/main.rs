@@ -10,6 +10,7 @@ mod config;
 mod controller;
 mod counting;
 mod disk;
+mod group;
 mod log;
 mod record;
 mod replica;

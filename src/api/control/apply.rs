@@ -14,6 +14,7 @@ use crate::base::env::Lane;
 use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
+use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::replica::Replicas;
 use crate::replica::lifecycle::Stop;
 use crate::replica::state::Assignment;
@@ -52,6 +53,8 @@ pub struct ApplierParts {
     pub cluster: Arc<Cluster>,
     /// Hosted partitions.
     pub replicas: Arc<Replicas>,
+    /// Consumer groups: they come and go with their partitions.
+    pub groups: Arc<Coordinator>,
     /// Reads the configs of new topics.
     pub admin: Arc<Admin>,
     /// The broker's defaults for topics.
@@ -190,6 +193,13 @@ impl Task {
                     // A change that came while the log was being made found no log to tell.
                     partition.log.set_config(config());
                 }
+                if topic == OFFSETS_TOPIC {
+                    if state.leader == self.parts.cluster.broker_id {
+                        self.parts.groups.become_leader(id.partition);
+                    } else {
+                        self.parts.groups.resign(id.partition);
+                    }
+                }
                 tracing::info!(partition = %id, leader = state.leader, epoch = state.leader_epoch, isr = ?state.isr, "assigned");
                 ErrorCode::None
             }
@@ -243,6 +253,7 @@ impl Task {
         let gone = self.parts.cluster.metadata.update(request);
         if !gone.is_empty() {
             tracing::info!(partitions = gone.len(), first = %gone[0], "partitions deleted from the metadata");
+            self.parts.groups.partitions_deleted(&gone);
             let image = self.parts.cluster.metadata.load();
             for topic in gone.iter().map(|id| &id.topic).filter(|topic| !image.contains(topic)) {
                 self.parts.cluster.overrides.remove(topic); // a topic made anew brings its own
@@ -259,6 +270,9 @@ impl Task {
         for (topic, partition_index, stop) in stops(request, version) {
             let id = TopicPartition::new(topic, partition_index);
             let result = self.parts.replicas.stop(&id, stop).await;
+            if topic == OFFSETS_TOPIC && result.is_ok() {
+                self.parts.groups.resign(id.partition);
+            }
             tracing::info!(partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
             answer.partition_errors.push(StopReplicaResponsePartitionError {
                 topic_name: topic.into(),

@@ -1,0 +1,57 @@
+//! DescribeGroups (0-5): state, protocol and members.
+
+use std::sync::Arc;
+
+use crate::api::{Api, Malformed, Outcome, Request};
+use crate::group::types::State;
+use crate::wire::{
+    DescribeGroupsRequest, DescribeGroupsResponse, DescribeGroupsResponseGroup, DescribeGroupsResponseMember, Str,
+};
+
+/// Operations on a group, when nobody is refused any: READ, DELETE, DESCRIBE, as bits (`AclEntry.supportedOperations`).
+const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
+
+/// Describes each group; one that does not exist is Dead.
+pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
+    let asked: DescribeGroupsRequest = request.decode()?;
+    let operations = if asked.include_authorized_operations { ALL_OPERATIONS } else { i32::MIN };
+    let groups = asked.groups.into_iter().map(|group_id| describe(api, group_id, operations)).collect();
+    Ok(request.replier().reply(&DescribeGroupsResponse { groups, ..Default::default() }))
+}
+
+fn describe(api: &Api, group_id: Str, operations: i32) -> DescribeGroupsResponseGroup {
+    let found = match api.groups.describe(&group_id) {
+        Err(error) => {
+            return DescribeGroupsResponseGroup { error_code: error.code(), group_id, ..Default::default() };
+        }
+        Ok(found) => found,
+    };
+    let Some(group) = found else {
+        return DescribeGroupsResponseGroup {
+            group_id,
+            group_state: State::Dead.name().into(),
+            authorized_operations: operations,
+            ..Default::default()
+        };
+    };
+    DescribeGroupsResponseGroup {
+        group_id,
+        group_state: group.state.name().into(),
+        protocol_type: group.protocol_type.into(),
+        protocol_data: group.protocol.into(),
+        members: group
+            .members
+            .into_iter()
+            .map(|member| DescribeGroupsResponseMember {
+                member_id: member.id.into(),
+                group_instance_id: member.instance.map(Into::into),
+                client_id: member.client_id.into(),
+                client_host: member.client_host.into(),
+                member_metadata: member.subscription,
+                member_assignment: member.assignment,
+            })
+            .collect(),
+        authorized_operations: operations,
+        ..Default::default()
+    }
+}

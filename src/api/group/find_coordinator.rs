@@ -1,0 +1,82 @@
+//! FindCoordinator (0-6): the leader of the partition that a group's id hashes to; makes `__consumer_offsets` on first use.
+
+use std::sync::Arc;
+
+use crate::api::{Api, Malformed, Outcome, Peer, Request};
+use crate::base::{BrokerId, ErrorCode};
+use crate::cluster::Endpoint;
+use crate::group::OFFSETS_TOPIC;
+use crate::wire::{FindCoordinatorRequest, FindCoordinatorResponse, FindCoordinatorResponseCoordinator, Str};
+
+/// The first version that asks for many keys.
+const FIRST_BATCH_VERSION: i16 = 4;
+/// The first version whose clients know share groups.
+const FIRST_SHARE_VERSION: i16 = 6;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+
+/// Answers from the metadata image; a topic that is created on the way is answered as COORDINATOR_NOT_AVAILABLE.
+pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
+    let version = request.version();
+    let asked: FindCoordinatorRequest = request.decode()?;
+    let keys = if version >= FIRST_BATCH_VERSION { asked.coordinator_keys } else { vec![asked.key] };
+    let known = match asked.key_type {
+        GROUP => {
+            make_topic(api).await;
+            Ok(())
+        }
+        TRANSACTION => Err(ErrorCode::UnsupportedVersion), // there is no transaction coordinator yet
+        SHARE if version >= FIRST_SHARE_VERSION => Err(ErrorCode::CoordinatorNotAvailable),
+        _ => Err(ErrorCode::InvalidRequest),
+    };
+    let mut coordinators: Vec<_> = keys
+        .into_iter()
+        .map(|key| match known.and_then(|()| coordinator(api, &request.peer, &key)) {
+            Ok((node_id, endpoint)) => FindCoordinatorResponseCoordinator {
+                key,
+                node_id,
+                host: endpoint.host.into(),
+                port: endpoint.port,
+                ..Default::default()
+            },
+            Err(error) => FindCoordinatorResponseCoordinator {
+                key,
+                node_id: -1,
+                host: Str::EMPTY,
+                port: -1,
+                error_code: error.code(),
+                ..Default::default()
+            },
+        })
+        .collect();
+    let answer = if version >= FIRST_BATCH_VERSION {
+        FindCoordinatorResponse { coordinators, ..Default::default() }
+    } else {
+        let one = coordinators.pop().unwrap_or_default();
+        FindCoordinatorResponse {
+            error_code: one.error_code,
+            node_id: one.node_id,
+            host: one.host,
+            port: one.port,
+            ..Default::default()
+        }
+    };
+    Ok(request.replier().reply(&answer))
+}
+
+async fn make_topic(api: &Api) {
+    if !api.cluster.metadata.load().contains(OFFSETS_TOPIC) {
+        let codes = api.admin.auto_create(&[OFFSETS_TOPIC.into()]).await;
+        tracing::debug!(?codes, "the offsets topic is asked for the first time");
+    }
+}
+
+fn coordinator(api: &Api, peer: &Peer, group: &str) -> Result<(BrokerId, Endpoint), ErrorCode> {
+    let image = api.cluster.metadata.load();
+    let partition = image.partition(OFFSETS_TOPIC, api.groups.partition_of(group));
+    let leader = partition.ok_or(ErrorCode::CoordinatorNotAvailable)?.leader;
+    let endpoint = image.endpoint(leader, &peer.listener).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+    Ok((leader, endpoint.clone()))
+}

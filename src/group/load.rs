@@ -1,0 +1,96 @@
+//! A coordinator's memory from its log: the last record of each key counts, transactions count when their marker says so.
+//!
+//! Fed with the batches of one partition of `__consumer_offsets`, in order (`GroupMetadataManager.doLoadGroupsAndOffsets`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::offsets::{Committed, Place};
+use super::record::{GroupValue, Key, OffsetValue};
+use crate::record::{Batch, ControlType, RecordError, Scratch};
+
+/// What the log says.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Group records by id.
+    pub groups: BTreeMap<Arc<str>, GroupValue>,
+    /// Offsets by group.
+    pub offsets: BTreeMap<Arc<str>, BTreeMap<Place, Committed>>,
+    /// Transactions whose marker has not come, by producer id.
+    open: BTreeMap<i64, Vec<Change>>,
+    scratch: Scratch,
+}
+
+/// An offset set, or forgotten.
+type Change = (Arc<str>, Place, Option<Committed>);
+
+impl Loaded {
+    /// Takes in one batch.
+    ///
+    /// # Errors
+    /// The batch is broken, or a value of a known key can't be read.
+    pub fn see(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let seen = self.see_records(batch, &mut scratch);
+        self.scratch = scratch;
+        seen
+    }
+
+    fn see_records(&mut self, batch: &Batch<'_>, scratch: &mut Scratch) -> Result<(), RecordError> {
+        let producer = batch.producer_id();
+        for record in batch.records(scratch)? {
+            let record = record?;
+            let Some(key) = record.key else { continue };
+            if batch.is_control() {
+                let changes = self.open.remove(&producer).unwrap_or_default();
+                if ControlType::of_key(key)? == ControlType::Commit {
+                    changes.into_iter().for_each(|change| self.apply(change));
+                }
+                continue;
+            }
+            match Key::read(key)? {
+                Key::Offset { group, topic, partition } => {
+                    let value = record.value.map(OffsetValue::read).transpose()?;
+                    let committed = value.map(|value| Committed { value, record_offset: record.offset });
+                    let change = (group, (topic, partition), committed);
+                    if batch.is_transactional() {
+                        self.open.entry(producer).or_default().push(change);
+                    } else {
+                        self.apply(change);
+                    }
+                }
+                Key::Group { group } => match record.value {
+                    Some(value) => {
+                        self.groups.insert(group, GroupValue::read(value)?);
+                    }
+                    None => {
+                        self.groups.remove(&group);
+                    }
+                },
+                Key::Unknown(version) => {
+                    tracing::warn!(version, offset = record.offset, "skipped a group record of an unknown version");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction's offset does not undo one that was written after it.
+    fn apply(&mut self, (group, place, committed): Change) {
+        let offsets = self.offsets.entry(group.clone()).or_default();
+        match committed {
+            Some(committed) => {
+                let newer = offsets.get(&place).is_some_and(|known| known.record_offset > committed.record_offset);
+                if !newer {
+                    offsets.insert(place, committed);
+                }
+            }
+            None => {
+                offsets.remove(&place);
+            }
+        }
+        if offsets.is_empty() {
+            self.offsets.remove(&group);
+        }
+    }
+}

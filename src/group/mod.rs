@@ -1,0 +1,33 @@
+//! Consumer groups of the classic protocol.
+//!
+//! | file | what |
+//! |---|---|
+//! | `coordinator`, `leadership`, `commits` | the shell: which groups are here, who waits for what; loading and unloading; offsets |
+//! | `load` | the last word of the log on groups and offsets |
+//! | `group`, `join`, `membership`, `offsets`, `member` | one group, pure: events and time in, effects out |
+//! | `types` | requests, replies, effects |
+//! | `record` | keys and values of `__consumer_offsets` |
+//! | `protocol` | topics of a consumer's subscription |
+//!
+//! A group lives on the broker that leads its partition of `__consumer_offsets`. Called by `api/group`, and by the control applier when
+//! leadership changes. Knows replicas (through their journal) and nothing of ZooKeeper.
+
+mod commits;
+pub mod coordinator;
+#[allow(clippy::module_inception)]
+pub mod group;
+mod join;
+mod leadership;
+pub mod load;
+pub mod member;
+mod membership;
+pub mod offsets;
+pub mod protocol;
+pub mod record;
+mod settings;
+pub mod types;
+
+pub use commits::Fetched;
+pub use coordinator::{Coordinator, OFFSETS_TOPIC};
+pub use group::Group;
+pub use settings::Settings;

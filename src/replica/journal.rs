@@ -1,0 +1,148 @@
+//! Journals: internal partitions as the memory of the coordinators. Read whole when leadership comes, appended to and waited for
+//! while it lasts, let go when it ends.
+//!
+//! A [`Journal`] is the writing end of one partition this broker leads. Entries are written in the order they are handed over, by one
+//! task on the data lane, so that a coordinator may hand over under its own lock and never waits for a disk there; a second task waits
+//! for their replication and tells each entry's end, in the same order. Beware: the end is told on the data lane, with no lock held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::append::{ACKS_ALL, Written};
+use super::table::Replicas;
+use crate::base::env::Lane;
+use crate::base::{ErrorCode, TopicPartition};
+use crate::log::{LogError, ReadRequest};
+use crate::record::{Batch, Batches, Origin, RecordError};
+
+/// Is told the offset of an entry's first record once it is committed, or why it is not.
+pub type Done = Box<dyn FnOnce(Result<i64, ErrorCode>) + Send>;
+
+struct Entry {
+    batch: Bytes,
+    done: Done,
+}
+
+struct Waiting {
+    written: Written,
+    deadline: Instant,
+    done: Done,
+}
+
+/// Appends to one internal partition. Clones share it; its tasks end when the last one goes and everything handed over has ended.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    // Unbounded, and yet bounded: each entry belongs to a request that waits for it, and those the server bounds.
+    entries: mpsc::UnboundedSender<Entry>,
+}
+
+/// Why a journal can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The partition is not here, or not led from here.
+    #[error("{0}")]
+    Gone(ErrorCode),
+    /// The log can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The file can't be read.
+    #[error("reading the log: {0}")]
+    Io(#[from] std::io::Error),
+    /// A batch is broken.
+    #[error("broken batch behind offset {offset}: {error}")]
+    Broken {
+        /// Everything below it was read.
+        offset: i64,
+        /// What is wrong.
+        error: RecordError,
+    },
+}
+
+impl Journal {
+    /// Opens the writing end. `acks` as in a produce; an entry that is not replicated after `timeout` ends with REQUEST_TIMED_OUT.
+    pub fn open(replicas: &Arc<Replicas>, id: TopicPartition, acks: i16, timeout: Duration) -> Self {
+        let (entries, mut queue) = mpsc::unbounded_channel::<Entry>();
+        let (waits, mut waiting) = mpsc::unbounded_channel::<Waiting>();
+        let tasks = replicas.env.tasks.clone();
+        let replicas = replicas.clone();
+        tasks.spawn(Lane::Data, "journal writer", async move {
+            while let Some(Entry { batch, done }) = queue.recv().await {
+                match replicas.append(&id, batch, acks, Origin::Coordinator).await {
+                    Ok(written) if acks == ACKS_ALL => {
+                        let deadline = replicas.env.clock.now() + timeout;
+                        // The other task ends after this one: it can't be gone.
+                        let _ = waits.send(Waiting { written, deadline, done });
+                    }
+                    Ok(written) => done(Ok(written.appended.first_offset)),
+                    Err(refusal) => done(Err(refusal.code)),
+                }
+            }
+        });
+        tasks.spawn(Lane::Data, "journal replication", async move {
+            while let Some(Waiting { written, deadline, done }) = waiting.recv().await {
+                done(written.committed(deadline).await.map(|()| written.appended.first_offset));
+            }
+        });
+        Self { entries }
+    }
+
+    /// Hands over one batch; `done` is told its end, never from within this call. Never waits.
+    pub fn append(&self, batch: Bytes, done: Done) {
+        let _ = self.entries.send(Entry { batch, done }); // an error: the runtime is going, nobody is told anything any more
+    }
+}
+
+/// Reads the whole journal of a partition led from here, from the log's start to its end of this moment, and shows each batch to
+/// `see`. Runs beside the lanes; the state comes back when all was seen.
+///
+/// # Errors
+/// [`LoadError`]: what was seen is not all, and must not be used.
+pub async fn load<S: Send + 'static>(
+    replicas: &Arc<Replicas>,
+    id: &TopicPartition,
+    buffer_bytes: usize,
+    mut state: S,
+    mut see: impl FnMut(&mut S, &Batch<'_>) -> Result<(), RecordError> + Send + 'static,
+) -> Result<S, LoadError> {
+    let partition = replicas.get(id).map_err(LoadError::Gone)?;
+    let work = move || {
+        let log = &partition.log;
+        let end = log.leo();
+        let mut next = log.start_offset();
+        while next < end {
+            partition.check_leader(-1).map_err(LoadError::Gone)?;
+            let ask = ReadRequest {
+                offset: next,
+                max_bytes: buffer_bytes,
+                min_one_message: true,
+                upper: end,
+                aborted: false,
+            };
+            let Some(slice) = log.read_blocking(ask)?.slice else { break };
+            let bytes = slice.read_to_bytes()?;
+            let before = next;
+            for batch in Batches::new(&bytes) {
+                let batch = match batch {
+                    Ok(batch) => batch,
+                    Err(error) if error.is_incomplete() => break, // the buffer ends within it: next round
+                    Err(error) => return Err(LoadError::Broken { offset: next, error }),
+                };
+                if batch.next_offset() <= next {
+                    continue; // a read begins with the batch that holds the offset
+                }
+                let seen = batch.check_crc().and_then(|()| see(&mut state, &batch));
+                seen.map_err(|error| LoadError::Broken { offset: next, error })?;
+                next = batch.next_offset();
+            }
+            if next == before {
+                break; // nothing whole is left below the end
+            }
+        }
+        Ok(state)
+    };
+    replicas.env.tasks.blocking(work).await
+}
