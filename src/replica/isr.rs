@@ -124,6 +124,8 @@ pub fn settle(state: &mut State, proposed: &[BrokerId], leader_epoch: i32, verdi
         }
         Verdict::Revert => {
             state.pending = None;
+            // Nothing waits for who was refused; its next fetch says whether it still wants to join.
+            state.followers.values_mut().for_each(|follower| follower.joining = false);
             false
         }
         Verdict::Park => {

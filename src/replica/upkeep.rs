@@ -38,6 +38,19 @@ impl Replicas {
         }
     }
 
+    /// Brokers are gone from the metadata: no high watermark waits any more for one of them to join. Called after an UpdateMetadata.
+    pub fn forget_dead_brokers(&self) {
+        let image = self.cluster.metadata.load();
+        for partition in self.online() {
+            let waits_in_vain = partition.state().followers.iter().any(|(id, f)| f.joining && !image.is_alive(*id));
+            if waits_in_vain {
+                for (id, follower) in &mut partition.touch().followers {
+                    follower.joining &= image.is_alive(*id);
+                }
+            }
+        }
+    }
+
     fn take_offline(&self, dir: &std::path::Path) {
         let lost: Vec<_> = self.online().into_iter().filter(|p| p.log.dir() == dir).collect();
         tracing::error!(dir = %dir.display(), partitions = lost.len(), "log directory failed; its partitions are offline");

@@ -250,7 +250,12 @@ impl Task {
         if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "UpdateMetadata") {
             return UpdateMetadataResponse { error_code: code.code() };
         }
+        let before = self.parts.cluster.metadata.load();
         let gone = self.parts.cluster.metadata.update(request);
+        let after = self.parts.cluster.metadata.load();
+        if before.brokers.keys().any(|id| !after.is_alive(*id)) {
+            self.parts.replicas.forget_dead_brokers();
+        }
         if !gone.is_empty() {
             tracing::info!(partitions = gone.len(), first = %gone[0], "partitions deleted from the metadata");
             self.parts.groups.partitions_deleted(&gone);

@@ -37,8 +37,11 @@ fn request_versions_follow_the_inter_broker_protocol() {
 /// A log as its epochs: (epoch, first offset), and its end.
 type Entries = &'static [(i32, i64)];
 
+/// One log.
+type Epochal = (Entries, i64);
+
 /// Lets a follower find the common part with a leader in rounds, as fetches do. Returns its log's end.
-fn converge(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
+fn converge(leader: Epochal, follower: Epochal) -> i64 {
     let leader_epochs = Epochs::from_entries(leader.0);
     let (mut epochs, mut end) = (Epochs::from_entries(follower.0), follower.1);
     for _ in 0..20 {
@@ -58,7 +61,7 @@ fn converge(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
 }
 
 /// Where the two logs really part: record by record, each known by its epoch.
-fn common(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
+fn common(leader: Epochal, follower: Epochal) -> i64 {
     let (a, b) = (Epochs::from_entries(leader.0), Epochs::from_entries(follower.0));
     let end = leader.1.min(follower.1);
     (0..end).find(|offset| a.at(*offset) != b.at(*offset)).unwrap_or(end)
@@ -66,7 +69,7 @@ fn common(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
 
 #[test]
 fn follower_ends_at_the_common_part() {
-    let cases: &[((Entries, i64), (Entries, i64))] = &[
+    let cases: &[(Epochal, Epochal)] = &[
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0), (1, 4)], 10)),
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0)], 3)),
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0)], 6)),

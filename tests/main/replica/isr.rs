@@ -113,7 +113,9 @@ fn confirmed_change_is_in_effect_and_a_refused_one_is_gone() {
     assert_eq!((state.isr.as_slice(), state.partition_epoch, state.pending), ([1, 2].as_slice(), 8, None));
 
     let mut state = pending(&[1, 2]);
+    state.followers.get_mut(&2).expect("a follower").joining = true;
     assert!(!settle(&mut state, &[1, 2], 3, Verdict::Revert));
+    assert!(!state.followers[&2].joining, "no high watermark waits for who was refused");
     assert_eq!((state.isr.as_slice(), state.partition_epoch, state.pending), ([1].as_slice(), 7, None));
 }
 
