@@ -17,6 +17,7 @@ mod frames;
 mod handover;
 mod recorded_logs;
 mod replication;
+mod scripts;
 mod start_up;
 mod tools;
 mod znodes;

@@ -157,8 +157,8 @@ impl Fetch {
     fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
         let failed = |(read, was_unknown): (&PartitionRead, &bool)| {
-            let may_wait = *was_unknown && self.limits.follower.is_none();
-            !(read.error.is_none() || may_wait && is_unknown(read.error))
+            let still_unknown = *was_unknown && is_unknown(read.error) && self.limits.follower.is_none();
+            !read.error.is_none() && !still_unknown
         };
         self.unknown.iter().all(|unknown| *unknown)
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)
