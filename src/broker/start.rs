@@ -27,6 +27,7 @@ use crate::disk::Disk;
 use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
 use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
+use crate::replica::fetcher::{FetcherSettings, Fetchers};
 use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
 use crate::zk::session::{ConnectError, Zk, ZkOptions};
 use crate::zk::store;
@@ -153,6 +154,8 @@ impl Broker {
             Controller::start(env.clone(), zk.clone(), controller_settings(id, config, own_address.clone()));
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
+        replicas.set_max_lag(ms(config.replica_lag_time_max_ms));
+        replicas.start_fetching(Fetchers::new(env.clone(), cluster.clone(), FetcherSettings::new(config)));
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
         let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
         let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
@@ -221,12 +224,16 @@ impl Broker {
             controller: self.controller.clone(),
         };
         let ids = producer_ids::run(self.controller_channel(), self.cluster.clone());
+        let replicas = self.replicas.clone();
+        let isr_changes = replicas.clone().send_isr_changes(self.controller_channel());
         let notices = dir_notice::start(&self.env, self.zk.clone(), self.id);
         let failures = self.replicas.clone().follow_dir_failures(notices);
         self.background.lock().extend([
             tasks.spawn(Lane::Control, "config watch", watch.run()),
             tasks.spawn(Lane::Control, "producer ids", ids),
             tasks.spawn(Lane::Control, "log directory failures", failures),
+            tasks.spawn(Lane::Control, "ISR changes", isr_changes),
+            tasks.spawn(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
     }
 }

@@ -21,6 +21,9 @@ pub async fn stop(broker: &Broker) {
         task.abort(); // each only reads and follows; nothing is left half done
     }
     broker.server.stop().await;
+    if let Some(fetchers) = broker.replicas.fetchers() {
+        fetchers.stop_all();
+    }
     broker.logs.checkpoint_high_watermarks().await;
     broker.logs.shutdown().await;
     broker.controller.shutdown().await;

@@ -135,7 +135,7 @@ impl Written {
         if self.partition.log.high_watermark() <= self.appended.last_offset {
             return None;
         }
-        let enough = state.has_min_isr(self.partition.log.config().min_insync_replicas);
+        let enough = state.has_min_maximal_isr(self.partition.log.config().min_insync_replicas);
         Some(if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) })
     }
 }

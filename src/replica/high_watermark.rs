@@ -11,8 +11,11 @@ pub fn next(state: &State, me: BrokerId, log_end: i64, current: i64, min_insync_
         return None;
     }
     let mut lowest = log_end;
-    for id in state.isr.iter().filter(|id| **id != me) {
-        lowest = lowest.min(state.followers.get(id)?.end_offset?);
+    for id in state.maximal_isr().filter(|id| *id != me) {
+        lowest = lowest.min(state.followers.get(&id)?.end_offset?);
+    }
+    for follower in state.followers.values().filter(|follower| follower.joining) {
+        lowest = lowest.min(follower.end_offset.unwrap_or(lowest));
     }
     (lowest > current).then_some(lowest)
 }

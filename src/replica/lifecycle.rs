@@ -59,17 +59,41 @@ impl Replicas {
             None => self.open(id, topic_id, assignment.is_new, config()).await?,
         };
         partition.change().assign(me, assignment, self.env.clock.now());
+        self.fetch_by_role(&partition);
         if partition.state().role == Role::Leader {
             self.settle_soon(partition);
         }
         Ok(())
     }
 
+    /// A follower copies from its leader, everybody else from nobody. The state is fenced already: what a fetcher still holds of an
+    /// earlier epoch it drops.
+    fn fetch_by_role(&self, partition: &Arc<Partition>) {
+        let Some(fetchers) = self.fetchers() else { return };
+        let (role, leader_epoch) = {
+            let state = partition.state();
+            (state.role, state.leader_epoch)
+        };
+        match role {
+            Role::Follower { leader: Some(leader) } => fetchers.follow(partition, leader, leader_epoch),
+            Role::Follower { leader: None } | Role::Leader | Role::Idle => fetchers.stop(&partition.id),
+        }
+    }
+
+    /// All of a LeaderAndIsr is in effect: fetchers without work end.
+    pub fn assigned(&self) {
+        if let Some(fetchers) = self.fetchers() {
+            fetchers.shut_idle();
+        }
+    }
+
     /// An epoch that is known already: only a missing topic id is taken over (an upgrade from before topic ids).
     fn not_newer(&self, partition: &Arc<Partition>, topic_id: Option<TopicId>, same: bool) -> Result<(), ErrorCode> {
         match topic_id {
             Some(topic_id) if same && partition.log.topic_id().is_none() => {
-                partition.log.assign_topic_id(topic_id).map_err(|error| error.code())
+                partition.log.assign_topic_id(topic_id).map_err(|error| error.code())?;
+                self.fetch_by_role(partition); // it may be fetched by id from now on
+                Ok(())
             }
             _ => Err(ErrorCode::StaleControllerEpoch),
         }
@@ -130,6 +154,7 @@ impl Replicas {
                     self.remove(id);
                 }
                 partition.change().retire(false);
+                self.fetch_by_role(&partition);
             }
             None => {}
         }

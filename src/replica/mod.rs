@@ -4,6 +4,9 @@
 //! the table (`append`, `read`, `offsets`, `delete_records`). What the controller says comes in through `lifecycle`, called by the
 //! control applier alone. Nothing here knows ZooKeeper or the controller.
 //!
+//! A leader learns of its followers by their fetches (`follower_fetch`, pure `isr`) and proposes changes of the in-sync replicas to the
+//! controller (`isr_changes`); a follower copies by its `fetcher`.
+//!
 //! Lock order: append mutex of the log, partition state, waiters. The table's lock is taken alone. Never two partitions at once.
 
 pub mod append;
@@ -11,7 +14,12 @@ pub mod delete_records;
 pub mod describe;
 pub mod fetch_session;
 pub mod fetch_sessions;
+pub mod fetcher;
+pub mod follower_fetch;
+pub mod heard;
 pub mod high_watermark;
+pub mod isr;
+pub mod isr_changes;
 pub mod journal;
 pub mod lifecycle;
 pub mod offsets;

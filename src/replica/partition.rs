@@ -50,9 +50,14 @@ impl Partition {
         StateGuard { partition: self, state: self.state.write(), wake_all: true }
     }
 
+    /// The state, for a change that only the watermarks may follow from: a follower's fetch.
+    pub fn touch(&self) -> StateGuard<'_> {
+        StateGuard { partition: self, state: self.state.write(), wake_all: false }
+    }
+
     /// After an append: moves the high watermark if the rule allows, and wakes those who waited for it.
     pub fn advance(&self) {
-        drop(StateGuard { partition: self, state: self.state.write(), wake_all: false });
+        drop(self.touch());
     }
 
     /// Gives the current leader epoch its start, at the end of the log, if that has not been done. Called with the append mutex held,

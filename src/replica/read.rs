@@ -8,12 +8,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::fetch_session::{SessionKey, Wanted};
+use super::follower_fetch::{FollowerId, divergence};
 use super::partition::Partition;
 use super::table::Replicas;
 use super::wait::{Registration, Until, Waiter};
 use crate::base::{ErrorCode, TopicPartition};
 use crate::disk::FileSlice;
-use crate::log::{AbortedTxn, ReadRequest};
+use crate::log::{AbortedTxn, EpochEnd, ReadRequest};
 
 /// How a fetch reads, whatever the partition.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct ReadLimits {
     pub hard_max_bytes: bool,
     /// Up to the last stable offset, with aborted transactions listed.
     pub committed_transactions_only: bool,
+    /// A follower reads, and up to the log's end; none for a consumer.
+    pub follower: Option<FollowerId>,
 }
 
 /// What one partition gave.
@@ -41,6 +44,8 @@ pub struct PartitionRead {
     pub slice: Option<FileSlice>,
     /// Only when asked for.
     pub aborted: Option<Vec<AbortedTxn>>,
+    /// The reader's log parts from this one here: it has to truncate before it reads on.
+    pub diverging: Option<EpochEnd>,
 }
 
 impl PartitionRead {
@@ -53,6 +58,7 @@ impl PartitionRead {
             log_start_offset: -1,
             slice: None,
             aborted: Some(Vec::new()),
+            diverging: None,
         }
     }
 
@@ -73,13 +79,28 @@ impl PartitionRead {
 }
 
 impl Replicas {
-    /// Reads all partitions once, in order, under one budget.
+    /// Reads all partitions once, in order, under one budget. Takes a follower's offsets as its acknowledgement, so it is called once
+    /// a fetch; see [`Replicas::read_again`].
     pub async fn read(&self, wanted: &[(SessionKey, Wanted)], limits: ReadLimits) -> Vec<PartitionRead> {
+        self.read_all(wanted, limits, true).await
+    }
+
+    /// Reads once more for a fetch that has waited. What it says of a follower was noted when it came: it is not news of now.
+    pub async fn read_again(&self, wanted: &[(SessionKey, Wanted)], limits: ReadLimits) -> Vec<PartitionRead> {
+        self.read_all(wanted, limits, false).await
+    }
+
+    async fn read_all(
+        &self,
+        wanted: &[(SessionKey, Wanted)],
+        limits: ReadLimits,
+        is_first: bool,
+    ) -> Vec<PartitionRead> {
         let mut left = limits.max_bytes;
         let mut at_least_one = !limits.hard_max_bytes;
         let mut reads = Vec::with_capacity(wanted.len());
         for (key, wanted) in wanted {
-            let read = self.read_one(key, wanted, limits, left, at_least_one).await;
+            let read = self.read_one(key, wanted, limits, is_first, left, at_least_one).await;
             at_least_one &= read.is_empty();
             left = left.saturating_sub(read.len());
             reads.push(read);
@@ -92,6 +113,7 @@ impl Replicas {
         key: &SessionKey,
         wanted: &Wanted,
         limits: ReadLimits,
+        is_first: bool,
         left: usize,
         at_least_one: bool,
     ) -> PartitionRead {
@@ -106,10 +128,28 @@ impl Replicas {
             return PartitionRead::failed(code);
         }
         let log = &partition.log;
+        let checked = match limits.follower {
+            Some(follower) => self.check_follower(&partition, wanted, follower),
+            None => Ok(()),
+        };
+        let diverging = match checked.and_then(|()| divergence(&partition, wanted)) {
+            Ok(diverging) => diverging,
+            Err(code) => return PartitionRead::failed(code),
+        };
+        if is_first
+            && diverging.is_none()
+            && let Some(follower) = limits.follower
+            && let Err(code) = self.note_follower(&partition, wanted, follower)
+        {
+            return PartitionRead::failed(code);
+        }
         // The ends are taken before the read, so that what is answered as readable was readable when the records were chosen.
         let high_watermark = log.high_watermark();
         let last_stable_offset = log.last_stable_offset();
-        let upper = partition.readable_end(limits.committed_transactions_only);
+        let upper = match limits.follower {
+            Some(_) => log.leo(),
+            None => partition.readable_end(limits.committed_transactions_only),
+        };
         let ask = ReadRequest {
             offset: wanted.fetch_offset,
             max_bytes: left.min(usize::try_from(wanted.max_bytes).unwrap_or(0)),
@@ -124,7 +164,11 @@ impl Replicas {
             log_start_offset: log.start_offset(),
             slice: None,
             aborted: None,
+            diverging,
         };
+        if diverging.is_some() {
+            return read;
+        }
         match log.read(ask).await {
             Ok(found) => {
                 // Since Fetch 3 an incomplete first batch is of no use to anyone.
@@ -142,13 +186,17 @@ impl Replicas {
     }
 
     /// Registers a fetch in its partitions. Read after this, then wait: nothing is missed.
-    pub fn register_read(&self, wanted: &[(SessionKey, Wanted)]) -> ReadWait {
+    pub fn register_read(&self, wanted: &[(SessionKey, Wanted)], limits: ReadLimits) -> ReadWait {
         let waiter = Waiter::new();
         let places = wanted
             .iter()
             .filter_map(|(key, wanted)| {
                 let partition = self.readable(key).ok()?;
-                Some(partition.waiters.register(&waiter, Until::Committed(wanted.fetch_offset)))
+                let until = match limits.follower {
+                    Some(_) => Until::Appended(wanted.fetch_offset),
+                    None => Until::Committed(wanted.fetch_offset),
+                };
+                Some(partition.waiters.register(&waiter, until))
             })
             .collect();
         ReadWait { waiter, _places: places }

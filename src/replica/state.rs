@@ -25,13 +25,30 @@ pub enum Role {
     },
 }
 
-/// A follower as its leader knows it.
-#[derive(Clone, Copy, Debug)]
+/// A follower as its leader knows it (`ReplicaState`).
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Follower {
     /// The offset it last fetched from: everything below is in its log. None before its first fetch in this term.
     pub end_offset: Option<i64>,
-    /// When it last had everything.
-    pub caught_up_at: Instant,
+    /// When it last had everything; none: never in this term.
+    pub caught_up_at: Option<Instant>,
+    /// Its last fetch: when, and where this log ended then.
+    pub last_fetch: Option<(Instant, i64)>,
+    /// Its log start, -1 before its first fetch.
+    pub log_start_offset: i64,
+    /// The highest broker epoch that it fetched with.
+    pub broker_epoch: i64,
+    /// Caught up, alive and about to join: the high watermark waits for it, or it might never get in.
+    pub joining: bool,
+}
+
+/// A change of the in-sync replicas that the controller has not confirmed yet (KIP-497).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingIsr {
+    /// What is proposed.
+    pub isr: Vec<BrokerId>,
+    /// Refused for good: nothing more is tried until the controller tells of the partition.
+    pub parked: bool,
 }
 
 /// What the controller says of a partition in a LeaderAndIsr.
@@ -68,8 +85,10 @@ pub struct State {
     pub term: u64,
     /// The offset at which the current leader epoch starts; none while the new leader is settling.
     pub epoch_start: Option<i64>,
-    /// In-sync replicas.
+    /// In-sync replicas, as the controller confirmed them.
     pub isr: Vec<BrokerId>,
+    /// On its way to the controller; at most one.
+    pub pending: Option<PendingIsr>,
     /// All replicas.
     pub replicas: Vec<BrokerId>,
     /// Being added by a reassignment.
@@ -91,6 +110,7 @@ impl Default for State {
             term: 0,
             epoch_start: None,
             isr: Vec::new(),
+            pending: None,
             replicas: Vec::new(),
             adding: Vec::new(),
             removing: Vec::new(),
@@ -108,6 +128,7 @@ impl State {
         self.leader_epoch = assignment.leader_epoch;
         self.partition_epoch = assignment.partition_epoch;
         self.isr.clone_from(&assignment.isr);
+        self.pending = None; // the controller has the last word
         self.replicas.clone_from(&assignment.replicas);
         self.adding.clone_from(&assignment.adding);
         self.removing.clone_from(&assignment.removing);
@@ -129,14 +150,21 @@ impl State {
         let replicas = &self.replicas;
         self.followers.retain(|id, _| replicas.contains(id));
         for &id in replicas.iter().filter(|id| **id != me) {
+            let follower = self.followers.entry(id).or_insert(Follower {
+                log_start_offset: -1,
+                broker_epoch: -1,
+                ..Default::default()
+            });
             // In-sync ones count as caught up now: they get a full lag time before they are judged.
-            self.followers.entry(id).or_insert(Follower { end_offset: None, caught_up_at: now });
+            follower.caught_up_at = self.isr.contains(&id).then_some(now);
+            follower.joining = false;
         }
     }
 
     /// Nothing hosted any more, or the directory is gone: whoever waits must hear that the term has ended.
     pub fn retire(&mut self, offline: bool) {
         self.role = Role::Idle;
+        self.pending = None;
         self.followers.clear();
         self.epoch_start = None;
         self.offline |= offline;
@@ -170,7 +198,22 @@ impl State {
 
     /// Are there enough in-sync replicas for acks=all? `min.insync.replicas` counts at most the assigned replicas.
     pub fn has_min_isr(&self, min_insync_replicas: i32) -> bool {
-        let wanted = usize::try_from(min_insync_replicas).unwrap_or(0).min(self.replicas.len());
-        self.isr.len() >= wanted
+        self.isr.len() >= self.wanted_isr(min_insync_replicas)
+    }
+
+    /// The same, counting those that are about to join: what is committed now is on them too.
+    pub fn has_min_maximal_isr(&self, min_insync_replicas: i32) -> bool {
+        self.maximal_isr().count() >= self.wanted_isr(min_insync_replicas)
+    }
+
+    fn wanted_isr(&self, min_insync_replicas: i32) -> usize {
+        usize::try_from(min_insync_replicas).unwrap_or(0).min(self.replicas.len())
+    }
+
+    /// The in-sync replicas and those that a pending change adds: the controller may have accepted it already. A pending removal
+    /// counts for nothing before it is confirmed.
+    pub fn maximal_isr(&self) -> impl Iterator<Item = BrokerId> {
+        let added = self.pending.iter().flat_map(|pending| &pending.isr).filter(|id| !self.isr.contains(id));
+        self.isr.iter().chain(added).copied()
     }
 }

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
 use super::fetch_sessions::FetchSessions;
+use super::fetcher::Fetchers;
+use super::heard::Heard;
+use super::isr_changes::{DEFAULT_MAX_LAG, IsrChanges};
 use super::partition::Partition;
 use crate::base::env::Seed;
 use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
@@ -33,6 +38,12 @@ pub struct Replicas {
     pub logs: Arc<LogManager>,
     /// Incremental fetch sessions.
     pub sessions: FetchSessions,
+    /// Changes of in-sync replicas on their way to the controller.
+    pub isr_changes: IsrChanges,
+    /// Followers whose fetch is received and not yet looked at.
+    pub heard: Heard,
+    fetchers: OnceLock<Fetchers>,
+    max_lag_ms: AtomicU64,
     table: RwLock<HashMap<TopicPartition, Hosted, Seed>>,
     /// Directories that AlterReplicaLogDirs named for partitions not here yet.
     pub(super) preferred_dirs: RwLock<BTreeMap<TopicPartition, PathBuf>>,
@@ -43,7 +54,40 @@ impl Replicas {
     pub fn new(env: Env, cluster: Arc<Cluster>, logs: Arc<LogManager>, session_slots: usize) -> Self {
         let table = RwLock::new(env.rng.seed().map());
         let sessions = FetchSessions::new(session_slots, env.rng.clone());
-        Self { env, cluster, logs, sessions, table, preferred_dirs: RwLock::default() }
+        Self {
+            env,
+            cluster,
+            logs,
+            sessions,
+            isr_changes: IsrChanges::default(),
+            heard: Heard::default(),
+            fetchers: OnceLock::new(),
+            max_lag_ms: AtomicU64::new(DEFAULT_MAX_LAG.as_millis() as u64),
+            table,
+            preferred_dirs: RwLock::default(),
+        }
+    }
+
+    /// Copies from now on what this broker follows. Once, before the first LeaderAndIsr.
+    pub fn start_fetching(&self, fetchers: Fetchers) {
+        if self.fetchers.set(fetchers).is_err() {
+            tracing::error!("the fetchers were started twice");
+        }
+    }
+
+    /// Who copies; none in a broker (or a test) without followers.
+    pub fn fetchers(&self) -> Option<&Fetchers> {
+        self.fetchers.get()
+    }
+
+    /// `replica.lag.time.max.ms`: how long a replica may be behind and still count as in sync.
+    pub fn max_lag(&self) -> Duration {
+        Duration::from_millis(self.max_lag_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets what [`Replicas::max_lag`] says.
+    pub fn set_max_lag(&self, max_lag: Duration) {
+        self.max_lag_ms.store(u64::try_from(max_lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// A hosted partition in service.

@@ -44,6 +44,9 @@ impl Replicas {
         for partition in lost {
             self.insert(partition.id.clone(), Hosted::Offline);
             partition.change().retire(true);
+            if let Some(fetchers) = self.fetchers() {
+                fetchers.stop(&partition.id);
+            }
         }
     }
 }

@@ -73,7 +73,9 @@ fn uncaught(error: &Exception, console: &Console) -> u8 {
 
 fn show(options: &Options, console: &Console) -> Result<(), Exception> {
     let properties = load_properties(options.value("command-config")?)?;
-    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties)?;
+    // This tool has a client of its own, whose errors are not wrapped.
+    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties, console);
+    let config = config.map_err(|error| error.root().clone())?;
     block_on(async {
         let mut admin = AdminClient::new(config, console.clone());
         for node in admin.describe_cluster().await?.nodes {

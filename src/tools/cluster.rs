@@ -102,7 +102,7 @@ fn try_run(args: &[String], console: &Console) -> Result<Result<(), Exception>, 
 }
 
 fn act(command: &str, parsed: &Parsed<'_>, console: &Console) -> Result<(), Exception> {
-    let config = connect_config(parsed, "config")?;
+    let config = connect_config(parsed, "config", console)?;
     block_on(async {
         let mut admin = AdminClient::new(config, console.clone());
         if command == "cluster-id" {
@@ -122,10 +122,10 @@ fn act(command: &str, parsed: &Parsed<'_>, console: &Console) -> Result<(), Exce
 }
 
 /// Where to connect to, from options that argparse's tools share.
-pub(super) fn connect_config(parsed: &Parsed<'_>, file: &str) -> Result<AdminConfig, Exception> {
+pub(super) fn connect_config(parsed: &Parsed<'_>, file: &str, console: &Console) -> Result<AdminConfig, Exception> {
     let properties = load_properties(parsed.value(file))?;
     match parsed.value("bootstrap-server") {
-        Some(servers) => AdminConfig::new(servers, &properties),
+        Some(servers) => AdminConfig::new(servers, &properties, console),
         None => Err(Exception::unsupported(
             "--bootstrap-controller is not supported: a cluster with ZooKeeper has no KRaft controllers",
         )),

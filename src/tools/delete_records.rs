@@ -58,9 +58,12 @@ pub fn run(args: &[String], console: &Console) -> u8 {
 
 fn delete(options: &Options, console: &Console) -> Result<(), Exception> {
     let properties = load_properties(options.value("command-config")?)?;
-    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties)?;
+    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties, console)?;
     let file = options.value("offset-json-file")?.unwrap_or_default();
-    let json = std::fs::read_to_string(file).map_err(|_| Exception::new("java.nio.file.NoSuchFileException", file))?;
+    let json = std::fs::read_to_string(file).map_err(|_| {
+        let missing = Exception::new("java.nio.file.NoSuchFileException", file);
+        Exception::new("java.io.IOException", format!("Unable to read file {file}")).because(missing)
+    })?;
     let offsets = parse_offsets(&json)?;
     block_on(async {
         let mut admin = AdminClient::new(config, console.clone());
@@ -98,11 +101,12 @@ pub fn parse_offsets(json: &str) -> Result<BTreeMap<(String, i32), i64>, Excepti
     let mut twice = BTreeSet::new();
     for item in partitions {
         let field = |name: &str| item.get(name).ok_or_else(|| mapping(format!("No such field exists: `{name}`")));
-        let wrong = |name: &str, kind: &str| mapping(format!("Expected `{kind}` value for `{name}`, received {item}"));
-        let topic = field("topic")?.as_str().ok_or_else(|| wrong("topic", "String"))?;
-        let partition = field("partition")?.as_i64().and_then(|p| i32::try_from(p).ok());
-        let partition = partition.ok_or_else(|| wrong("partition", "Integer"))?;
-        let offset = field("offset")?.as_i64().ok_or_else(|| wrong("offset", "Long"))?;
+        let wrong = |value: &Value, kind: &str| mapping(format!("Expected `{kind}` value, received {value}"));
+        let (topic, partition, offset) = (field("topic")?, field("partition")?, field("offset")?);
+        let topic = topic.as_str().ok_or_else(|| wrong(topic, "String"))?;
+        let index = partition.as_i64().and_then(|p| i32::try_from(p).ok());
+        let partition = index.ok_or_else(|| wrong(partition, "Integer"))?;
+        let offset = offset.as_i64().ok_or_else(|| wrong(offset, "Long"))?;
         if offsets.insert((topic.to_owned(), partition), offset).is_some() {
             twice.insert(format!("{topic}-{partition}"));
         }

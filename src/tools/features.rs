@@ -171,7 +171,7 @@ fn try_run(args: &[String], console: &Console) -> Result<Result<(), Failure>, En
 }
 
 fn act(name: &str, main: &Parsed<'_>, command: &Parsed<'_>, console: &Console) -> Result<(), Failure> {
-    let config = connect_config(main, "command-config")?;
+    let config = connect_config(main, "command-config", console)?;
     let updates = if name == "describe" { BTreeMap::new() } else { updates(name, command)? };
     block_on(async {
         let mut admin = AdminClient::new(config, console.clone());

@@ -128,7 +128,7 @@ fn try_run(args: &[String], console: &Console) -> Result<(), Failure> {
     };
     let mut properties = load_properties(options.value("command-config")?)?;
     properties.insert("client.id", "GetOffsetShell");
-    let config = AdminConfig::new(brokers, &properties)?;
+    let config = AdminConfig::new(brokers, &properties, console)?;
     let internal = !options.has("exclude-internal-topics");
     block_on(print_offsets(config, internal, &rules, time, console))?
 }
@@ -205,10 +205,8 @@ fn parse_partitions(list: &str) -> Result<Partitions, String> {
 /// `topic`, `topic:1`, `topic:0-3`, `topic:5-`, `topic:-3`, `:2`.
 fn parse_rule(text: &str) -> Result<Rule, Exception> {
     let invalid = || {
-        let cause = Exception::new(
-            "org.apache.kafka.server.util.TerseException",
-            format!("Invalid rule specification: {text}"),
-        );
+        let cause =
+            Exception::new("org.apache.kafka.tools.TerseException", format!("Invalid rule specification: {text}"));
         Exception::new("java.lang.RuntimeException", cause.line()).because(cause)
     };
     let (topic, partitions) = match text.split_once(':') {

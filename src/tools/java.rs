@@ -70,6 +70,11 @@ impl Exception {
         Self::new("java.util.concurrent.ExecutionException", self.line()).because(self)
     }
 
+    /// What caused it, or itself.
+    pub fn root(&self) -> &Exception {
+        self.cause.as_deref().map_or(self, Exception::root)
+    }
+
     /// True for an error of that class.
     pub fn is(&self, class: &str) -> bool {
         self.class == class

@@ -80,7 +80,7 @@ fn describe(options: &Options, console: &Console) -> Result<u8, Exception> {
     if properties.get("client.id").is_none() {
         properties.insert("client.id", "log-dirs-tool");
     }
-    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties)?;
+    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties, console)?;
     block_on(async {
         let mut admin = AdminClient::new(config, console.clone());
         let live: BTreeSet<BrokerId> = admin.describe_cluster().await?.nodes.iter().map(|n| n.id).collect();

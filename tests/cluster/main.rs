@@ -17,6 +17,8 @@ mod frames;
 mod groups;
 mod handover;
 mod recorded_logs;
+mod replication;
+mod scripts;
 mod start_up;
 mod tools;
 mod znodes;

@@ -130,6 +130,14 @@ impl Task {
         if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "LeaderAndIsr") {
             return LeaderAndIsrResponse { error_code: code.code(), ..Default::default() };
         }
+        // UpdateMetadata, which names all brokers, comes after this.
+        if let Some(fetchers) = self.parts.replicas.fetchers() {
+            for leader in &request.live_leaders {
+                if let Ok(port) = u16::try_from(leader.port) {
+                    fetchers.set_address(leader.broker_id, leader.host_name.as_str(), port);
+                }
+            }
+        }
         let mut answer = LeaderAndIsrResponse::default();
         let mut topics_read = TopicsRead::default();
         for state in &request.ungrouped_partition_states {
@@ -150,6 +158,7 @@ impl Task {
                 answer.partition_errors.append(&mut errors);
             }
         }
+        self.parts.replicas.assigned();
         self.start_checkpoints();
         answer
     }

@@ -11,10 +11,11 @@ use crate::config::CompressionType;
 use crate::record::Batches;
 use crate::replica::fetch_session::{SessionKey, Told, Wanted};
 use crate::replica::fetch_sessions::{FetchContext, SessionAsk};
+use crate::replica::follower_fetch::FollowerId;
 use crate::replica::read::{PartitionRead, ReadLimits};
 use crate::wire::{
-    FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseLeaderIdAndEpoch,
-    FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
+    FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseEpochEndOffset,
+    FetchResponseLeaderIdAndEpoch, FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
 };
 
 /// Topics are named by id from here on.
@@ -42,6 +43,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         max_bytes: usize::try_from(max_bytes).unwrap_or(0),
         hard_max_bytes: version <= 2,
         committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+        follower: follower(&asked),
     };
     let image = api.cluster.metadata.load();
     let context = match api.replicas.sessions.begin(session_ask(&asked, version, &image), api.env.clock.now()) {
@@ -51,7 +53,10 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         }
     };
     let wanted = resolve(&context, &image);
-    let reads = api.replicas.read(&wanted, limits).await;
+    let reads = {
+        let _received = limits.follower.map(|follower| api.replicas.heard.received(follower.broker));
+        api.replicas.read(&wanted, limits).await
+    };
     let unknown = reads.iter().map(|read| is_unknown(read.error)).collect();
     let fetch = Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits, unknown };
     if max_wait.is_zero() || fetch.is_enough(&reads, min_bytes) {
@@ -59,9 +64,9 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     }
     let deadline = api.env.clock.now() + max_wait;
     Ok(Outcome::later(async move {
-        let wait = fetch.api.replicas.register_read(&fetch.wanted);
+        let wait = fetch.api.replicas.register_read(&fetch.wanted, fetch.limits);
         loop {
-            let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
+            let reads = fetch.api.replicas.read_again(&fetch.wanted, fetch.limits).await;
             if fetch.is_enough(&reads, min_bytes) {
                 return fetch.answer(reads).await;
             }
@@ -71,7 +76,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 () = fetch.peer.stopped() => false,
             };
             if !woken {
-                let reads = fetch.api.replicas.read(&fetch.wanted, fetch.limits).await;
+                let reads = fetch.api.replicas.read_again(&fetch.wanted, fetch.limits).await;
                 return fetch.answer(reads).await;
             }
         }
@@ -93,6 +98,12 @@ struct Fetch {
 /// Refused before the read.
 fn is_unknown(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
+}
+
+/// The follower that asks, if it is one: negative ids are consumers'.
+fn follower(asked: &FetchRequest) -> Option<FollowerId> {
+    let broker = asked.replica_id.max(asked.replica_state.replica_id);
+    (broker >= 0).then_some(FollowerId { broker, broker_epoch: asked.replica_state.replica_epoch })
 }
 
 fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> SessionAsk {
@@ -124,7 +135,7 @@ fn session_ask(asked: &FetchRequest, version: i16, image: &MetadataImage) -> Ses
         session_id: asked.session_id,
         epoch: asked.session_epoch,
         uses_topic_ids: version >= FIRST_TOPIC_ID_VERSION,
-        from_follower: asked.replica_id.max(asked.replica_state.replica_id) >= 0,
+        from_follower: follower(asked).is_some(),
         wanted: wanted.collect(),
         forgotten: forgotten.collect(),
     }
@@ -142,14 +153,16 @@ fn resolve(context: &FetchContext, image: &MetadataImage) -> Vec<(SessionKey, Wa
 impl Fetch {
     /// Nothing to wait for: enough bytes, nothing readable asked, or an error to tell at once. A partition that was unknown from the
     /// start ends no wait as long as others can (`KafkaApis` keeps it from the replica manager): a consumer that still follows a
-    /// deleted topic must not spin.
+    /// deleted topic must not spin. A follower is told: it was only told of its leader before the leader was.
     fn is_enough(&self, reads: &[PartitionRead], min_bytes: i32) -> bool {
         let bytes: usize = reads.iter().map(PartitionRead::len).sum();
         let failed = |(read, was_unknown): (&PartitionRead, &bool)| {
-            !(read.error.is_none() || *was_unknown && is_unknown(read.error))
+            let still_unknown = *was_unknown && is_unknown(read.error) && self.limits.follower.is_none();
+            !read.error.is_none() && !still_unknown
         };
         self.unknown.iter().all(|unknown| *unknown)
             || bytes >= usize::try_from(min_bytes).unwrap_or(0)
+            || reads.iter().any(|read| read.diverging.is_some())
             || reads.iter().zip(&self.unknown).any(failed)
     }
 
@@ -169,7 +182,7 @@ impl Fetch {
                     error: read.error,
                     high_watermark: read.high_watermark,
                     log_start_offset: read.log_start_offset,
-                    has_content: !read.is_empty(),
+                    has_content: !read.is_empty() || read.diverging.is_some(),
                     has_records: !read.is_empty(),
                 };
                 (key.clone(), *wanted, told)
@@ -266,6 +279,10 @@ fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchRespo
                     first_offset: txn.first_offset,
                 })
                 .collect()
+        }),
+        diverging_epoch: read.diverging.map_or_else(Default::default, |end| FetchResponseEpochEndOffset {
+            epoch: end.epoch,
+            end_offset: end.end_offset,
         }),
         records: Records::Bytes(bytes::Bytes::new()),
         ..Default::default()

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::client::Target;
 use crate::config::{Properties, properties};
+use crate::tools::console::Console;
 use crate::tools::java::Exception;
 
 /// Settings of one client.
@@ -33,9 +34,11 @@ pub struct AdminConfig {
 impl AdminConfig {
     /// The settings for a `--bootstrap-server` and the properties of a `--command-config`.
     ///
+    /// A server whose name is not known is warned of.
+    ///
     /// # Errors
     /// Kafka's `ConfigException`s, and what is not built.
-    pub fn new(bootstrap: &str, properties: &Properties) -> Result<Self, Exception> {
+    pub fn new(bootstrap: &str, properties: &Properties, console: &Console) -> Result<Self, Exception> {
         refuse_what_is_not_built(properties)?;
         let millis = |key: &str, default: u64| match properties.get(key) {
             None => Ok(Duration::from_millis(default)),
@@ -44,7 +47,7 @@ impl AdminConfig {
             }),
         };
         Ok(Self {
-            bootstrap: targets(bootstrap)?,
+            bootstrap: targets(bootstrap, console)?,
             client_id: properties.get("client.id").unwrap_or("adminclient-1").to_owned(),
             request_timeout: millis("request.timeout.ms", 30_000)?,
             api_timeout: millis("default.api.timeout.ms", 60_000)?,
@@ -97,17 +100,25 @@ fn refuse_what_is_not_built(properties: &Properties) -> Result<(), Exception> {
 }
 
 /// The addresses of a list `host:port,host:port`, as far as their names are known.
-fn targets(list: &str) -> Result<Vec<Target>, Exception> {
+fn targets(list: &str, console: &Console) -> Result<Vec<Target>, Exception> {
     let failed = |why: String| {
         Exception::new("org.apache.kafka.common.KafkaException", "Failed to create new KafkaAdminClient")
             .because(config_error(why))
     };
+    if list.trim().is_empty() {
+        return Err(failed("You must set either bootstrap.servers or bootstrap.controllers".into()));
+    }
     let mut targets = Vec::new();
     for url in list.split(',').map(str::trim).filter(|url| !url.is_empty()) {
         let target = target(url).ok_or_else(|| failed(format!("Invalid url in bootstrap.servers: {url}")))?;
         // Known before the first try, so that a misspelt name is told at once.
         if (target.host.as_str(), target.port).to_socket_addrs().is_ok_and(|mut found| found.next().is_some()) {
             targets.push(target);
+        } else {
+            let host = &target.host;
+            let why =
+                format!("Couldn't resolve server {url} from bootstrap.servers as DNS resolution failed for {host}");
+            console.log("WARN", why, "org.apache.kafka.clients.ClientUtils");
         }
     }
     if targets.is_empty() {

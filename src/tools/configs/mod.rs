@@ -8,6 +8,8 @@ mod options;
 mod quotas;
 mod resources;
 
+use std::time::Duration;
+
 use super::admin_client::{AdminClient, AdminConfig, block_on, load_properties};
 use super::console::Console;
 use super::java::{Exception, class_name};
@@ -16,6 +18,9 @@ use crate::base::ErrorCode;
 
 pub use options::SPECS;
 pub use quotas::salted;
+
+/// How long a description is waited for, as in Kafka.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the command.
 pub fn run(args: &[String], console: &Console) -> u8 {
@@ -53,7 +58,10 @@ fn try_run(args: &[String], console: &Console) -> Result<Result<(), Ended>, Exce
     let Some(servers) = options.value("bootstrap-server")? else {
         return Err(options::other_doors(&options));
     };
-    let config = AdminConfig::new(servers, &properties)?;
+    let mut config = AdminConfig::new(servers, &properties, console)?;
+    if options.has("describe") {
+        config.api_timeout = config.api_timeout.min(DESCRIBE_TIMEOUT);
+    }
     if options.has("alter") && entities.types.len() != entities.names.len() {
         return Err(Exception::illegal("An entity name must be specified for every entity type"));
     }

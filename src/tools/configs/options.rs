@@ -136,7 +136,7 @@ pub(super) fn check_usage(options: &Options, console: &Console) -> Result<(), En
 
 /// The entities, and the errors that are one line. In Kafka's order, so that of several errors the same is told.
 pub(super) fn check(options: &Options) -> Result<Entities, Exception> {
-    let entities = entities(options);
+    let entities = entities(options)?;
     let types: Vec<&str> = entities.types.iter().map(String::as_str).collect();
     let has_type = |wanted: &str| types.contains(&wanted);
     let refuse = |message: String| Err(Exception::illegal(message));
@@ -231,7 +231,7 @@ fn check_alter(options: &Options, entities: &Entities, types: &[&str], unnamed: 
     Ok(())
 }
 
-fn entities(options: &Options) -> Entities {
+fn entities(options: &Options) -> Result<Entities, Exception> {
     let mut types: Vec<String> = options.values("entity-type").into_iter().map(str::to_owned).collect();
     let mut names: Vec<String> = Vec::new();
     for (option, value) in options.order() {
@@ -244,10 +244,10 @@ fn entities(options: &Options) -> Entities {
     for (option, entity_type) in BY_NAME.iter().chain(&DEFAULTS) {
         if options.has(option) {
             types.push((*entity_type).to_owned());
-            names.push(options.values(option).first().copied().unwrap_or_default().to_owned());
+            names.push(options.value(option)?.unwrap_or_default().to_owned());
         }
     }
-    Entities { types, names }
+    Ok(Entities { types, names })
 }
 
 /// Why there is no way but `--bootstrap-server`.

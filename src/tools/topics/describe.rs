@@ -56,17 +56,27 @@ fn filtered(options: &Options) -> bool {
 
 fn wanted_id(options: &Options) -> Result<Option<TopicId>, Exception> {
     let Some(text) = options.value("topic-id")? else { return Ok(None) };
-    let id: TopicId = text.parse().map_err(|_| {
-        Exception::illegal(format!(
-            "Input string with prefix `{}` is too long to be decoded as a base64 UUID",
-            first_chars(text)
-        ))
-    })?;
+    let id: TopicId = text.parse().map_err(|_| Exception::illegal(why_no_id(text)))?;
     Ok(Some(id).filter(|id| !id.is_zero()))
 }
 
-fn first_chars(text: &str) -> String {
-    text.chars().take(24).collect()
+/// Java's words (`Uuid.fromString`) for what is not 16 bytes of base64url.
+fn why_no_id(text: &str) -> String {
+    const MOST_CHARS: usize = 24;
+    let alphabet = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
+    if text.chars().count() > MOST_CHARS {
+        let prefix: String = text.chars().take(MOST_CHARS).collect();
+        return format!("Input string with prefix `{prefix}` is too long to be decoded as a base64 UUID");
+    }
+    match text.chars().find(|c| !alphabet(*c)) {
+        Some(bad) => format!("Illegal base64 character {:x}", u32::from(bad)),
+        None => {
+            let bytes = text.trim_end_matches('=').len() * 3 / 4;
+            format!(
+                "Input string `{text}` decoded as {bytes} bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID"
+            )
+        }
+    }
 }
 
 async fn by_id(options: &Options, admin: &mut AdminClient, id: TopicId) -> Result<Vec<String>, Exception> {

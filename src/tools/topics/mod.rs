@@ -39,7 +39,7 @@ fn try_run(args: &[String], console: &Console) -> Result<u8, Exception> {
         return Ok(ended.0);
     }
     let properties = load_properties(options.value("command-config")?)?;
-    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties)?;
+    let config = AdminConfig::new(options.value("bootstrap-server")?.unwrap_or_default(), &properties, console)?;
     let outcome = block_on(async {
         let mut admin = AdminClient::new(config, console.clone());
         act(&options, &mut admin, console).await

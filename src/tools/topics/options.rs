@@ -147,7 +147,7 @@ fn check_usage(options: &Options, console: &Console) -> Result<(), Ended> {
     if options.has("alter") {
         if options.has("config") {
             let message = format!(
-                "Option combination \"[bootstrap-server],[config]\" can't be used with option \"[alter]\"{USE_CONFIGS}"
+                "Option combination \"[[bootstrap-server], [config]]\" can't be used with option \"[alter]\"{USE_CONFIGS}"
             );
             options.usage(console, &message)?;
         }
@@ -158,8 +158,9 @@ fn check_usage(options: &Options, console: &Console) -> Result<(), Ended> {
         options.exclude(console, option, &others)
     };
     only_with("config", &["alter", "create"])?;
+    only_with("delete-config", &["alter"])?;
     // There is no cluster that this could still be asked of.
-    options.exclude(console, "delete-config", &["create", "bootstrap-server"])?;
+    options.exclude(console, "delete-config", &["bootstrap-server"])?;
     only_with("partitions", &["alter", "create"])?;
     only_with("replication-factor", &["create"])?;
     only_with("replica-assignment", &["alter", "create"])?;

@@ -24,7 +24,7 @@ producer = Producer(
     {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 2, "message.timeout.ms": 3000, "log_level": 0}
 )
 number = 0
-while time.monotonic() < last_answer + 5:
+while time.monotonic() < last_answer + 20:  # longer than a session lasts: leadership moves only then
     if len(producer) < 500:
         producer.produce(topic, f"record-{number:08}-{'x' * 100}", partition=0, on_delivery=delivered)
         number += 1

@@ -10,8 +10,10 @@ const ME: i32 = 1;
 
 fn leader(isr: &[i32], followers: &[(i32, Option<i64>)]) -> State {
     let now = Instant::now();
-    let followers: BTreeMap<_, _> =
-        followers.iter().map(|(id, end)| (*id, Follower { end_offset: *end, caught_up_at: now })).collect();
+    let followers: BTreeMap<_, _> = followers
+        .iter()
+        .map(|(id, end)| (*id, Follower { end_offset: *end, caught_up_at: Some(now), ..Follower::default() }))
+        .collect();
     State {
         role: Role::Leader,
         leader_epoch: 3,

@@ -95,7 +95,8 @@ impl Bed {
     }
 }
 
-const LIMITS: ReadLimits = ReadLimits { max_bytes: 1 << 20, hard_max_bytes: false, committed_transactions_only: false };
+const LIMITS: ReadLimits =
+    ReadLimits { max_bytes: 1 << 20, hard_max_bytes: false, committed_transactions_only: false, follower: None };
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -236,7 +237,7 @@ async fn waiting_fetch_is_woken_by_the_append_it_waits_for() {
     bed.assign(ME, 0, &[ME]).await.expect("leader");
     bed.append().await.expect("appended");
     let wanted = bed.wanted(1);
-    let wait = bed.replicas.register_read(&wanted);
+    let wait = bed.replicas.register_read(&wanted, LIMITS);
     let (woken, _) = tokio::join!(biased; bed.replicas.wait_for_more(&wait, soon()), bed.append());
     assert!(woken);
     assert!(!bed.read(1).await.is_empty());

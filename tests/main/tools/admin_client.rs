@@ -151,8 +151,8 @@ fn metadata(world: &World) -> MetadataResponse {
 
 fn client(env: &Env, bootstrap: &str) -> (AdminClient, Arc<Mutex<Vec<u8>>>) {
     let said = Arc::new(Mutex::new(Vec::new()));
-    let config = AdminConfig::new(bootstrap, &Properties::new()).unwrap();
     let console = Console::new(std::io::sink(), Lines(said.clone()));
+    let config = AdminConfig::new(bootstrap, &Properties::new(), &console).unwrap();
     (AdminClient::with_env(env.clone(), config, console), said)
 }
 

@@ -1,10 +1,12 @@
 //! What the tools print and read, apart from any cluster.
 
 use ottla::base::ErrorCode;
+use ottla::config::Properties;
 use ottla::tools::admin_client::AdminConfig;
 use ottla::tools::admin_client::config::target;
 use ottla::tools::broker_api_versions;
 use ottla::tools::configs::salted;
+use ottla::tools::console::Console;
 use ottla::tools::delete_records::parse_offsets;
 use ottla::tools::java::{Exception, class_name, hash_order};
 use ottla::tools::topic_filter::TopicFilter;
@@ -90,6 +92,7 @@ fn offsets_to_delete_are_read_from_json() {
         ("{}", "Missing partitions field"),
         (r#"{"version":2,"partitions":[]}"#, "Not supported version field value 2"),
         (r#"{"partitions":[{"topic":"a","partition":0}]}"#, "No such field exists: `offset`"),
+        (r#"{"partitions":[{"topic":"a","partition":"x","offset":1}]}"#, "Expected `Integer` value, received \"x\""),
         (
             r#"{"partitions":[{"topic":"a","partition":0,"offset":1},{"topic":"a","partition":0,"offset":2}]}"#,
             "Offset json file contains duplicate topic partitions: a-0",
@@ -108,10 +111,11 @@ fn addresses_are_host_and_port() {
     for bad in ["host", "host:", ":9092", "host:x", "host:70000", "ho st:1"] {
         assert_eq!(shown(bad), None, "{bad}");
     }
-    let error = AdminConfig::new("nowhere", &Default::default()).unwrap_err();
+    let console = Console::new(std::io::sink(), std::io::sink());
+    let error = AdminConfig::new("nowhere", &Properties::new(), &console).unwrap_err();
     assert!(error.stack().ends_with("ConfigException: Invalid url in bootstrap.servers: nowhere"), "{}", error.stack());
-    assert!(AdminConfig::new(" , ", &Default::default()).is_err());
-    assert_eq!(AdminConfig::new("127.0.0.1:1,127.0.0.1:2", &Default::default()).unwrap().bootstrap.len(), 2);
+    assert!(AdminConfig::new(" , ", &Properties::new(), &console).is_err());
+    assert_eq!(AdminConfig::new("127.0.0.1:1,127.0.0.1:2", &Properties::new(), &console).unwrap().bootstrap.len(), 2);
 }
 
 /// The known answers of PBKDF2 with HMAC-SHA-256, which `Hi` of RFC 5802 is.

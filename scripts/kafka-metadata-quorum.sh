@@ -1,0 +1,4 @@
+#!/bin/sh
+# Only clusters with KRaft have what this shows.
+echo "kafka-metadata-quorum.sh: a cluster with ZooKeeper has no KRaft" >&2
+exit 1

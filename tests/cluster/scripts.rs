@@ -1,0 +1,156 @@
+//! The scripts that start and stop servers: what is left behind with `-daemon`, and that a stop ends only its own installation's.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::harness::client::{Ran, command};
+use super::harness::zookeeper::free_port;
+use super::harness::{Cluster, eventually, raw, repository, tree};
+
+/// A copy of `scripts/`, which is an installation of its own. What was started from it is killed with it.
+struct Installation {
+    dir: PathBuf,
+}
+
+impl Installation {
+    fn new(cluster: &Cluster, name: &str) -> Self {
+        let dir = cluster.dir.join(name);
+        std::fs::create_dir_all(dir.join("scripts")).unwrap();
+        for entry in std::fs::read_dir(repository().join("scripts")).unwrap().flatten() {
+            std::fs::copy(entry.path(), dir.join("scripts").join(entry.file_name())).unwrap();
+        }
+        Self { dir }
+    }
+
+    fn run(&self, script: &str, args: &[&str], more: &[(&str, &str)]) -> Ran {
+        let mut variables = vec![("OTTLA_BIN", env!("CARGO_BIN_EXE_ottla"))];
+        variables.extend(more);
+        command(&self.dir.join("scripts").join(script), args, &variables, "")
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        for script in ["kafka-server-stop.sh", "zookeeper-server-stop.sh"] {
+            self.run(script, &[], &[("SIGNAL", "KILL")]);
+        }
+    }
+}
+
+fn write(file: &Path, lines: &[String]) -> String {
+    std::fs::write(file, lines.join("\n")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_broker_left_behind_is_stopped_by_its_own_installation_alone() {
+    let cluster = Cluster::new("scripts_broker");
+    let (ours, other) = (Installation::new(&cluster, "ours"), Installation::new(&cluster, "other"));
+    let port = free_port();
+    let file = write(
+        &cluster.dir.join("server.properties"),
+        &[
+            "broker.id=3".into(),
+            format!("zookeeper.connect={}", cluster.connect),
+            format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
+            format!("log.dirs={}", cluster.dir.join("logs").display()),
+        ],
+    );
+    let nothing = ours.run("kafka-server-stop.sh", &[], &[]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (1, "No kafka server to stop\n"));
+
+    ours.run("kafka-server-start.sh", &["-daemon", &file, "--override", "broker.id=4"], &[]).ok();
+    let log = ours.dir.join("logs/kafkaServer.out");
+    let started = "[KafkaServer id=4] started (kafka.server.KafkaServer)";
+    eventually("the broker's start", Duration::from_secs(60), || {
+        std::fs::read_to_string(&log).unwrap_or_default().contains(started).then_some(())
+    });
+    raw::await_metadata(&format!("127.0.0.1:{port}"), &[]);
+    assert_eq!(tree::children(&cluster.connect, "/brokers/ids"), ["4"]);
+
+    assert_eq!(other.run("kafka-server-stop.sh", &[], &[]).code, 1, "another installation's stop finds nothing");
+    assert_eq!(ours.run("kafka-server-stop.sh", &["--node-id=9"], &[]).code, 1, "no such broker");
+    ours.run("kafka-server-stop.sh", &["--node-id=3"], &[]).ok();
+    eventually("the broker's end", Duration::from_secs(60), || {
+        std::fs::read_to_string(&log).unwrap_or_default().contains("shut down completed").then_some(())
+    });
+    eventually("no broker left", Duration::from_secs(10), || {
+        (ours.run("kafka-server-stop.sh", &[], &[]).code == 1).then_some(())
+    });
+    assert!(tree::children(&cluster.connect, "/brokers/ids").is_empty());
+}
+
+#[test]
+fn a_zookeeper_is_started_asked_and_stopped() {
+    let cluster = Cluster::new("scripts_zookeeper");
+    let (ours, other) = (Installation::new(&cluster, "ours"), Installation::new(&cluster, "other"));
+    let port = free_port();
+    let file = write(
+        &cluster.dir.join("zookeeper.properties"),
+        &[
+            format!("dataDir={}", cluster.dir.join("zookeeper").display()),
+            format!("clientPort={port}"),
+            "admin.enableServer=false".into(),
+        ],
+    );
+    let logs = cluster.dir.join("elsewhere");
+    let variables = [("LOG_DIR", logs.to_str().unwrap()), ("KAFKA_HEAP_OPTS", "-Xmx64M")];
+    ours.run("zookeeper-server-start.sh", &["-daemon", &file], &variables).ok();
+    eventually("ZooKeeper's port", Duration::from_secs(60), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    assert!(logs.join("zookeeper.out").exists());
+
+    let address = format!("127.0.0.1:{port}");
+    let script = ours.dir.join("scripts/zookeeper-shell.sh");
+    let shell = command(&script, &[&address], &[], "ls /\nquit\n");
+    let expected = format!(
+        "Connecting to {address}\nWelcome to ZooKeeper!\nJLine support is disabled\n\nWATCHER::\n\nWatchedEvent state:SyncConnected \
+         type:None path:null\n[zookeeper]\n\nWATCHER::\n\nWatchedEvent state:Closed type:None path:null\n"
+    );
+    assert_eq!((shell.out.as_str(), shell.err.as_str(), shell.code), (expected.as_str(), "", 0));
+
+    let nothing = other.run("zookeeper-server-stop.sh", &[], &[]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (1, "No zookeeper server to stop\n"));
+    ours.run("zookeeper-server-stop.sh", &[], &[]).ok();
+    eventually("ZooKeeper's end", Duration::from_secs(30), || {
+        (ours.run("zookeeper-server-stop.sh", &[], &[]).code == 1).then_some(())
+    });
+}
+
+#[test]
+fn starts_without_what_they_need_say_what_they_take() {
+    let cluster = Cluster::new("scripts_usage");
+    let ours = Installation::new(&cluster, "ours");
+    for (script, what) in [
+        ("kafka-server-start.sh", "[-daemon] server.properties [--override property=value]*"),
+        ("zookeeper-server-start.sh", "[-daemon] zookeeper.properties"),
+        ("zookeeper-shell.sh", "zookeeper_host:port[/path] [-zk-tls-config-file file] [args...]"),
+    ] {
+        let ran = ours.run(script, &[], &[]);
+        let expected = format!("USAGE: {} {what}\n", ours.dir.join("scripts").join(script).display());
+        assert_eq!((ran.out, ran.code), (expected, 1));
+    }
+    let ran = ours.run("kafka-server-start.sh", &["server.properties", "more"], &[]);
+    assert_eq!((ran.err.as_str(), ran.code), ("Found non argument parameters: more\n", 1));
+    assert_eq!(ours.run("kafka-server-start.sh", &["--version"], &[]).ok(), "3.9.2\n");
+}
+
+/// Every script of Kafka's `bin/` answers; those that are not built say so in one line.
+#[test]
+fn scripts_that_are_not_built_say_so() {
+    let cluster = Cluster::new("scripts_not_built");
+    let ours = Installation::new(&cluster, "ours");
+    for script in [
+        "kafka-acls.sh",
+        "kafka-reassign-partitions.sh",
+        "kafka-metadata-quorum.sh",
+        "kafka-preferred-replica-election.sh",
+    ] {
+        let ran = ours.run(script, &["--bootstrap-server", "a:1"], &[]);
+        assert_eq!((ran.out.as_str(), ran.err.lines().count(), ran.code), ("", 1, 1), "{script}");
+        assert!(ran.err.starts_with(&format!("{script}: ")), "{}", ran.err);
+    }
+    assert_eq!(ours.run("kafka-storage.sh", &["random-uuid"], &[]).ok().trim_end().len(), 22);
+    let by_class =
+        ours.run("kafka-run-class.sh", &["kafka.tools.GetOffsetShell", "--version", "--bootstrap-server", "a:1"], &[]);
+    assert_eq!(by_class.ok(), "3.9.2\n");
+}
