@@ -36,6 +36,7 @@ fn request_versions_follow_the_inter_broker_protocol() {
 
 /// A log as its epochs: (epoch, first offset), and its end.
 type Entries = &'static [(i32, i64)];
+type Ends = (Entries, i64);
 
 /// Lets a follower find the common part with a leader in rounds, as fetches do. Returns its log's end.
 fn converge(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
@@ -66,7 +67,7 @@ fn common(leader: (Entries, i64), follower: (Entries, i64)) -> i64 {
 
 #[test]
 fn follower_ends_at_the_common_part() {
-    let cases: &[((Entries, i64), (Entries, i64))] = &[
+    let cases: &[(Ends, Ends)] = &[
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0), (1, 4)], 10)),
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0)], 3)),
         ((&[(0, 0), (2, 4)], 7), (&[(0, 0)], 6)),
