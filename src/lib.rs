@@ -7,8 +7,8 @@
 //! | 9 | [`broker`] wiring, start and stop order; [`tools`] the command line |
 //! | 7 | [`server`] listeners, connections, dispatch, sending |
 //! | 6 | [`api`] one file per Kafka API |
-//! | 5 | [`controller`] elections and deletion; [`admin`] what writes topics and configs to ZooKeeper |
-//! | 4 | [`replica`] hosted partitions |
+//! | 5 | [`controller`] elections and deletion; [`group`] consumer groups; [`admin`] what writes topics and configs to ZooKeeper |
+//! | 4 | [`replica`] hosted partitions: leaders, followers, fetchers |
 //! | 3 | [`client`] connections to other brokers |
 //! | 2 | [`log`] the on-disk log; [`zk`] ZooKeeper; [`cluster`] metadata image |
 //! | 1 | [`record`] batches; [`wire`] messages; [`config`] properties; [`disk`] files |

@@ -13,7 +13,7 @@
 //! | [`producer_ids`] | refills the stock of producer ids from the controller |
 //! | [`dir_notice`] | tells the controller of a failed log directory |
 //!
-//! With the feature `sim` a whole broker runs inside a test: [`Broker::start_sim`].
+//! With the feature `sim` a whole broker runs inside a test: `Broker::start_sim`.
 
 mod config_watch;
 mod dir_notice;
