@@ -147,6 +147,10 @@ impl Connection {
                         tracing::debug!(peer = %self.peer.address, %error, "connection broke");
                         return End::Closed;
                     }
+                    Err(error @ FrameError::Stalled { .. }) => {
+                        tracing::info!(peer = %self.peer.address, listener = %self.peer.listener, "{error}; closing the connection");
+                        return End::Closed;
+                    }
                     Err(error @ FrameError::Size { .. }) => {
                         tracing::warn!(peer = %self.peer.address, listener = %self.peer.listener, "{error}; closing the connection");
                         self.close_in_turn();

@@ -8,6 +8,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -24,6 +25,10 @@ const MAX_READ_BYTES: usize = 128 * 1024;
 /// The bytes of a request's size. A buffer has room for those of the next request too: pipelined requests then cost one read each
 /// (the size is known when the body is read), and a read that comes back short tells that the socket is empty, without asking it again.
 const SIZE_BYTES: usize = 4;
+
+/// How long a request may stand still while it holds its share of the budget: five peers that announce 100 MB and fall silent must not
+/// stop the others for the ten minutes of `connections.max.idle.ms`.
+const STALL_WAIT: Duration = Duration::from_secs(30);
 
 /// Budgets are counted in units of this size, so that 4 GiB fit the semaphore's permits and a small request costs one permit.
 const BUDGET_UNIT_BYTES: usize = 4 * 1024;
@@ -69,6 +74,14 @@ pub enum FrameError {
         size: i32,
         /// `socket.request.max.bytes`.
         max: usize,
+    },
+    /// The peer began a request and fell silent.
+    #[error("a request of {size} bytes stopped after {received}")]
+    Stalled {
+        /// Announced.
+        size: usize,
+        /// Of them received.
+        received: usize,
     },
     /// The connection broke.
     #[error(transparent)]
@@ -116,8 +129,13 @@ impl FrameReader {
                     return Ok(Some(self.cut(size)));
                 }
                 self.make_room(SIZE_BYTES + size);
-            }
-            if self.fill(stream).await? == 0 {
+                let filled = tokio::time::timeout(STALL_WAIT, self.fill(stream)).await;
+                match filled {
+                    Ok(Ok(0)) => return Ok(None),
+                    Ok(more) => more?,
+                    Err(_) => return Err(FrameError::Stalled { size, received: self.buffer.len() - SIZE_BYTES }),
+                };
+            } else if self.fill(stream).await? == 0 {
                 return Ok(None);
             }
         }

@@ -51,6 +51,20 @@ async fn half_a_request_has_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn request_that_stands_still_gives_its_share_back_long_before_the_idle_time() {
+    let bed = Bed::with(&[("queued.max.request.bytes", "100000000"), ("socket.request.max.bytes", "100000000")]).await;
+    let mut silent = bed.connect().await;
+    silent.send_bytes(&99_000_000_i32.to_be_bytes()).await;
+    silent.send_bytes(&[0; 100]).await;
+    bed.settle().await;
+    let began = tokio::time::Instant::now();
+    let mut other = bed.connect().await;
+    other.ask(&ApiVersionsRequest::default(), 0).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(60), "it waited {:?}", began.elapsed());
+    assert!(silent.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn oversize_and_negative_frames_close_the_connection() {
     let bed = Bed::with(&[("socket.request.max.bytes", "1000")]).await;
     for size in [1001_i32, i32::MAX, -1, i32::MIN] {
