@@ -28,7 +28,7 @@ pub async fn start(env: &Env, zk: Zk, cluster: Arc<Cluster>) -> Result<(), Start
         cluster.epochs.set_feature(i64::from(version));
     }
     let halting = env.tasks.clone();
-    env.tasks.spawn(Lane::Control, "feature watch", async move {
+    env.tasks.spawn_vital(Lane::Control, "feature watch", async move {
         let mut generations = zk.generations();
         loop {
             let session = generations.borrow_and_update().clone();

@@ -214,7 +214,7 @@ impl Broker {
             node,
             session_file: self.session_file.clone(),
         };
-        *self.sequencer.lock() = Some(tasks.spawn(Lane::Control, "session sequencer", sequencer.run()));
+        *self.sequencer.lock() = Some(tasks.spawn_vital(Lane::Control, "session sequencer", sequencer.run()));
         let watch = config_watch::ConfigWatch {
             env: self.env.clone(),
             zk: self.zk.clone(),
@@ -229,11 +229,11 @@ impl Broker {
         let notices = dir_notice::start(&self.env, self.zk.clone(), self.id);
         let failures = self.replicas.clone().follow_dir_failures(notices);
         self.background.lock().extend([
-            tasks.spawn(Lane::Control, "config watch", watch.run()),
-            tasks.spawn(Lane::Control, "producer ids", ids),
-            tasks.spawn(Lane::Control, "log directory failures", failures),
-            tasks.spawn(Lane::Control, "ISR changes", isr_changes),
-            tasks.spawn(Lane::Data, "ISR check", replicas.watch_lag()),
+            tasks.spawn_vital(Lane::Control, "config watch", watch.run()),
+            tasks.spawn_vital(Lane::Control, "producer ids", ids),
+            tasks.spawn_vital(Lane::Control, "log directory failures", failures),
+            tasks.spawn_vital(Lane::Control, "ISR changes", isr_changes),
+            tasks.spawn_vital(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
     }
 }

@@ -33,7 +33,7 @@ impl Controller {
         let core = Core::new(env.clone(), zk, settings, events.clone());
         let status = core.status.clone();
         events.put(Event::Startup);
-        let task = env.tasks.spawn(Lane::Control, "controller", run(core, events.clone()));
+        let task = env.tasks.spawn_vital(Lane::Control, "controller", run(core, events.clone()));
         ControllerHandle::new(events, status, task)
     }
 }

@@ -110,8 +110,8 @@ impl Coordinator {
             timer_names: AtomicU64::new(0),
             timer_changed: Notify::new(),
         });
-        env.tasks.spawn(Lane::Control, "group timers", coordinator.clone().run_timers());
-        env.tasks.spawn(Lane::Control, "offset expiry", coordinator.clone().run_expiry());
+        env.tasks.spawn_vital(Lane::Control, "group timers", coordinator.clone().run_timers());
+        env.tasks.spawn_vital(Lane::Control, "offset expiry", coordinator.clone().run_expiry());
         coordinator
     }
 

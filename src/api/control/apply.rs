@@ -71,7 +71,7 @@ impl Applier {
     pub fn start(parts: ApplierParts) -> Self {
         let (sender, mut commands) = mpsc::channel(QUEUE);
         let tasks = parts.env.tasks.clone();
-        tasks.spawn(Lane::Control, "control applier", async move {
+        tasks.spawn_vital(Lane::Control, "control applier", async move {
             let mut task = Task { parts, checkpointing: false };
             while let Some(command) = commands.recv().await {
                 // A dropped answer is a closed connection: the controller asks again.

@@ -2,9 +2,11 @@
 //! (blocking calls). A future names its lane when it is spawned and stays there.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -66,6 +68,20 @@ impl Tasks {
         };
         tracing::trace!(name, ?lane, "spawn");
         handle.spawn(future)
+    }
+
+    /// Starts a future that the broker can't do without: should it panic, the process halts, so that a supervisor starts a whole broker
+    /// in place of a half-dead one.
+    pub fn spawn_vital<F>(&self, lane: Lane, name: &'static str, future: F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = self.clone();
+        self.spawn(lane, name, async move {
+            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+                tasks.halt(&format!("a panic ended the task \"{name}\""));
+            }
+        })
     }
 
     /// Runs a blocking call beside the lanes and waits for it. The call runs to its end even when the wait is dropped.

@@ -54,7 +54,7 @@ pub(super) async fn open(env: &Env, options: &ZkOptions, generation: u64) -> Res
             in_flight: Semaphore::new(options.max_in_flight.max(1)),
         });
         tracing::info!(session = %shared.id, generation, timeout_ms = shared.timeout.as_millis(), "ZooKeeper session open");
-        tasks.spawn(Lane::Control, "zookeeper session", keep(Arc::clone(&shared), client, address, options));
+        tasks.spawn_vital(Lane::Control, "zookeeper session", keep(Arc::clone(&shared), client, address, options));
         Ok(Session::new(shared))
     });
     opening.await.unwrap_or(Err(ConnectError::Stopped))
