@@ -96,7 +96,10 @@ fn a_zookeeper_is_started_asked_and_stopped() {
     let logs = cluster.dir.join("elsewhere");
     let variables = [("LOG_DIR", logs.to_str().unwrap()), ("KAFKA_HEAP_OPTS", "-Xmx64M")];
     ours.run("zookeeper-server-start.sh", &["-daemon", &file], &variables).ok();
-    eventually("ZooKeeper's port", Duration::from_secs(60), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    // Its port opens before it serves, and drops who connects in between.
+    eventually("ZooKeeper", Duration::from_secs(60), || {
+        (ours.run("zookeeper.sh", &["ready", &port.to_string()], &[]).code == 0).then_some(())
+    });
     assert!(logs.join("zookeeper.out").exists());
 
     let address = format!("127.0.0.1:{port}");
