@@ -30,8 +30,3 @@ pub use context::Api;
 pub use outcome::{Outcome, Replier, Reply};
 pub use request::{Malformed, Peer, Request};
 pub use table::{SERVED, call, is_served};
-
-/// Topics that only the broker itself writes to (`Topic.INTERNAL_TOPICS`).
-pub fn is_internal(topic: &str) -> bool {
-    matches!(topic, "__consumer_offsets" | "__transaction_state")
-}
