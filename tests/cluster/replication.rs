@@ -199,10 +199,12 @@ fn tail_that_was_never_replicated_is_truncated_when_its_leader_returns() {
     await_isr(&cluster, TOPIC, &[0, 1, 2]);
     produce_all(&brokers[&leader].address(), TOPIC, "the last one");
     let values = client::kcat_values(&brokers[&leader].address(), TOPIC, 0);
-    // The fetches that were under way at the pause may have been answered with the first of them.
-    let alone: Vec<_> = values.iter().filter(|value| value.starts_with("alone")).collect();
-    assert!(alone.iter().all(|value| *value == "alone 0"), "{values:?}");
-    assert_eq!(values.len(), 20 + alone.len() + 7 + 1);
+    // The fetches that were under way at the pause may have been answered with the first of them: one or, on a busy leader, a few.
+    let alone = values.iter().filter(|value| value.starts_with("alone")).count();
+    assert!(alone < 30, "none of the tail was truncated: {values:?}");
+    let expected = (0..20).map(|i| format!("common {i}")).chain((0..alone).map(|i| format!("alone {i}")));
+    let expected = expected.chain((0..7).map(|i| format!("later {i}"))).chain(["the last one".into()]);
+    assert_eq!(values, expected.collect::<Vec<_>>());
     assert_equal_logs(brokers, TOPIC);
 }
 
