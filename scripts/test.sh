@@ -24,7 +24,7 @@ prepare() {
   # shellcheck disable=SC2046
   need_packages zookeeper kcat $(compiler) $(java_runtime) $(lacking mvn maven) \
     $(python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv)
-  "$repo/scripts/kafka-peer.sh" fetch >/dev/null
+  "$repo/scripts/apache-kafka.sh" fetch >/dev/null
   python_clients
 }
 

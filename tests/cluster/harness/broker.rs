@@ -18,7 +18,7 @@ use super::{cache, eventually, need, raw, script, tree};
 pub enum Kind {
     /// The one this repository builds.
     Ottla,
-    /// The real one, through `scripts/kafka-peer.sh`.
+    /// The real one, through `scripts/apache-kafka.sh`.
     Apache,
 }
 
@@ -158,7 +158,7 @@ impl Plan {
             Kind::Ottla => PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
             Kind::Apache => {
                 need_jars();
-                script("kafka-peer.sh")
+                script("apache-kafka.sh")
             }
         };
         let mut words = self.wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);

@@ -109,7 +109,7 @@ pub fn python(program: &str, args: &[&str]) -> Ran {
 /// One of Kafka's Java tools, by its script's name.
 pub fn java(tool: &str, args: &[&str], input: &str) -> Ran {
     need_jars();
-    let mut command = Command::new(script("kafka-peer.sh"));
+    let mut command = Command::new(script("apache-kafka.sh"));
     command.args(["tool", tool]).args(args);
     run(command, input)
 }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Apache Kafka 3.9 in ZooKeeper mode, the broker that Ottla is held against, and its tools.
 #
-#   kafka-peer.sh fetch                          get the jars from Maven Central (once; needs Maven and a JDK 11 or newer)
-#   kafka-peer.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
-#   kafka-peer.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
+#   apache-kafka.sh fetch                          get the jars from Maven Central (once; needs Maven and a JDK 11 or newer)
+#   apache-kafka.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
+#   apache-kafka.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
 #
 # PEER_JVM   more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-pom=$repo/scripts/kafka-peer.xml
+pom=$repo/scripts/apache-kafka.xml
 version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$pom")
 jars=$cache/kafka-$version
 
@@ -27,7 +27,7 @@ fetch() {
 # java_run LEVEL STREAM CLASS ARGS...: becomes a Java process that logs LEVEL and above to System.STREAM.
 java_run() {
   local level=$1 stream=$2; shift 2
-  [ -d "$jars" ] || die "the jars are not there yet: run scripts/test.sh, or scripts/kafka-peer.sh fetch"
+  [ -d "$jars" ] || die "the jars are not there yet: run scripts/test.sh, or scripts/apache-kafka.sh fetch"
   local log4j=$cache/log4j-$level-$stream.properties
   if [ ! -e "$log4j" ]; then
     printf '%s\n' "log4j.rootLogger=$level, A" log4j.appender.A=org.apache.log4j.ConsoleAppender \
