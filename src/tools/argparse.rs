@@ -1,4 +1,4 @@
-//! What argparse4j does for those of Kafka's tools that use it: `cluster` and `features`.
+//! What argparse4j does for those of Kafka's tools that use it: `cluster`, `features`, the producers' and consumers' test tools.
 //!
 //! Options are read by name, also `--name=value`; help goes to standard output, errors behind the usage to standard error, both with
 //! exit code 1. Beware: errors are set justified in 75 columns, which scripts that compare texts see.
@@ -10,8 +10,19 @@ use super::usage::words;
 /// Columns of argparse4j on something that is no terminal.
 const WIDTH: usize = 75;
 
-/// An option: its long name without dashes, its short letter, whether a value follows.
-pub type Spec = (&'static str, Option<char>, bool);
+/// An option: its long name without dashes, its short letter, what follows.
+pub type Spec = (&'static str, Option<char>, Takes);
+
+/// What follows an option.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// A value.
+    One,
+    /// A value, and all words behind it up to the next option.
+    Many,
+}
 
 /// A parser, or one of its sub-commands.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +75,13 @@ impl Parser {
                 Some(name) => name == *long,
                 None => short.is_some_and(|short| name[1..].chars().eq([short])),
             });
-            let Some((long, short, takes_value)) = spec else {
+            let Some((long, short, takes)) = spec else {
                 return Err(self.error(console, &format!("unrecognized arguments: '{word}'")));
             };
-            let value = match (takes_value, attached) {
-                (false, _) => "",
-                (true, Some(value)) => value,
-                (true, None) => match args.get(at) {
+            let value = match (takes, attached) {
+                (Takes::Nothing, _) => "",
+                (_, Some(value)) => value,
+                (_, None) => match args.get(at) {
                     Some(value) => {
                         at += 1;
                         value
@@ -83,6 +94,10 @@ impl Parser {
                 },
             };
             found.push((*long, value));
+            while let Some(more) = args.get(at).filter(|word| *takes == Takes::Many && !word.starts_with('-')) {
+                found.push((*long, more));
+                at += 1;
+            }
         }
         Ok(Parsed { found, rest: &args[at..] })
     }
@@ -94,28 +109,62 @@ impl Parser {
         Ended(1)
     }
 
-    /// Ends unless exactly one of two options was given.
+    /// Ends unless exactly one of these options was given.
     ///
     /// # Errors
     /// [`Ended`], with the error said.
-    pub fn one_of(&self, parsed: &Parsed<'_>, names: [&str; 2], console: &Console) -> Result<(), Ended> {
-        let full = |name: &str| {
-            let short = self.specs.iter().find(|spec| spec.0 == name).and_then(|spec| spec.1);
-            shown(name, short)
-        };
-        let [a, b] = names;
-        match (parsed.value(a), parsed.value(b)) {
-            (None, None) => {
-                Err(self.error(console, &format!("one of the arguments {} {} is required", full(a), full(b))))
+    pub fn one_of(&self, parsed: &Parsed<'_>, names: &[&str], console: &Console) -> Result<(), Ended> {
+        let mut given = Vec::new();
+        for (name, _) in parsed.found.iter().filter(|(name, _)| names.contains(name)) {
+            if !given.contains(name) {
+                given.push(*name);
             }
-            (Some(_), Some(_)) => {
-                let last =
-                    parsed.found.iter().rev().map(|(name, _)| *name).find(|name| names.contains(name)).unwrap_or(b);
-                let other = if last == a { b } else { a };
-                Err(self.error(console, &format!("argument {}: not allowed with argument {}", full(last), full(other))))
-            }
-            _ => Ok(()),
         }
+        match given.as_slice() {
+            [] => {
+                let all: Vec<_> = names.iter().map(|name| self.full(name)).collect();
+                Err(self.error(console, &format!("one of the arguments {} is required", all.join(" "))))
+            }
+            [_] => Ok(()),
+            [first, second, ..] => Err(self.error(
+                console,
+                &format!("argument {}: not allowed with argument {}", self.full(second), self.full(first)),
+            )),
+        }
+    }
+
+    /// Ends unless all of these options were given. Of several that are missing the last is told, as argparse4j does.
+    ///
+    /// # Errors
+    /// [`Ended`], with the error said.
+    pub fn required(&self, parsed: &Parsed<'_>, names: &[&str], console: &Console) -> Result<(), Ended> {
+        match names.iter().rev().find(|name| parsed.value(name).is_none()) {
+            Some(name) => Err(self.error(console, &format!("argument {} is required", self.full(name)))),
+            None => Ok(()),
+        }
+    }
+
+    /// The value of an option as a number; `java` is what its error calls the type.
+    ///
+    /// # Errors
+    /// [`Ended`], with the error said.
+    pub fn number<N: std::str::FromStr>(
+        &self,
+        parsed: &Parsed<'_>,
+        name: &str,
+        java: &str,
+        console: &Console,
+    ) -> Result<Option<N>, Ended> {
+        let Some(text) = parsed.value(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let why = format!("could not convert '{text}' to {java} (For input string: \"{text}\")");
+            self.error(console, &format!("argument {}: {why}", self.full(name)))
+        })
+    }
+
+    fn full(&self, name: &str) -> String {
+        let short = self.specs.iter().find(|spec| spec.0 == name).and_then(|spec| spec.1);
+        shown(name, short)
     }
 
     /// The sub-command among `names`.
@@ -142,12 +191,12 @@ fn shown(long: &str, short: Option<char>) -> String {
     }
 }
 
-/// A paragraph, each line but the last filled up by wider gaps: those in the middle first.
+/// A paragraph (a word counts with the blank behind it), each line but the last filled up by wider gaps: those in the middle first.
 pub fn justified(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in words(text) {
-        if !line.is_empty() && line.chars().count() + word.trim_end().chars().count() > width {
+        if !line.is_empty() && line.chars().count() + word.chars().count() > width {
             lines.push(filled(line.trim_end(), width));
             line = String::new();
         }

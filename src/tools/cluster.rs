@@ -1,7 +1,7 @@
 //! `ottla cluster`, as `kafka-cluster.sh`: the cluster's id. Brokers of a cluster with ZooKeeper need no unregistering.
 
 use super::admin_client::{AdminClient, AdminConfig, block_on, load_properties};
-use super::argparse::{Parsed, Parser, Spec};
+use super::argparse::{Parsed, Parser, Spec, Takes};
 use super::console::Console;
 use super::java::Exception;
 use super::options::Ended;
@@ -55,15 +55,18 @@ optional arguments:
   --id ID, -i ID         The ID of the broker to unregister.
 ";
 
-const CONNECTION: [Spec; 3] =
-    [("bootstrap-server", Some('b'), true), ("bootstrap-controller", Some('C'), true), ("config", Some('c'), true)];
+const CONNECTION: [Spec; 3] = [
+    ("bootstrap-server", Some('b'), Takes::One),
+    ("bootstrap-controller", Some('C'), Takes::One),
+    ("config", Some('c'), Takes::One),
+];
 
 const MAIN: Parser = Parser { program: "kafka-cluster", help: MAIN_HELP, specs: &[] };
 const CLUSTER_ID: Parser = Parser { program: "kafka-cluster", help: CLUSTER_ID_HELP, specs: &CONNECTION };
 const UNREGISTER: Parser = Parser {
     program: "kafka-cluster",
     help: UNREGISTER_HELP,
-    specs: &[CONNECTION[0], CONNECTION[1], CONNECTION[2], ("id", Some('i'), true)],
+    specs: &[CONNECTION[0], CONNECTION[1], CONNECTION[2], ("id", Some('i'), Takes::One)],
 };
 
 /// Code of UnregisterBroker, which only KRaft knows.
@@ -94,7 +97,7 @@ fn try_run(args: &[String], console: &Console) -> Result<Result<(), Exception>, 
     if command == "unregister" && id.is_none() {
         return Err(parser.error(console, "argument --id/-i is required"));
     }
-    parser.one_of(&parsed, ["bootstrap-server", "bootstrap-controller"], console)?;
+    parser.one_of(&parsed, &["bootstrap-server", "bootstrap-controller"], console)?;
     if let Some(id) = id.filter(|id| id.parse::<i32>().is_err()) {
         return Err(parser.error(console, &format!("argument --id/-i: could not convert '{id}' to Integer (32 bits)")));
     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::java::Exception;
+
 type Sink = Arc<Mutex<dyn Write + Send>>;
 
 /// Standard output and error of a command. Clones write to the same places.
@@ -58,6 +60,12 @@ impl Console {
     pub fn log(&self, level: &str, text: impl std::fmt::Display, logger: &str) {
         let now = chrono::Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
         self.complain(format_args!("[{now}] {level} {text} ({logger})"));
+    }
+
+    /// The same at level `ERROR` with the exception behind it.
+    pub fn log_error(&self, text: impl std::fmt::Display, logger: &str, error: &Exception) {
+        self.log("ERROR", text, logger);
+        self.complain(error.stack());
     }
 }
 

@@ -6,9 +6,9 @@
 //! `decoder`, `groups` and `fields` (keys and values), `flags`.
 
 mod decoder;
-mod fields;
+pub(in crate::tools) mod fields;
 mod flags;
-mod groups;
+pub(in crate::tools) mod groups;
 mod index;
 mod segment;
 mod state;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::admin_client::cluster::FeatureUpdate;
 use super::admin_client::{AdminClient, block_on};
-use super::argparse::{Parsed, Parser, Spec};
+use super::argparse::{Parsed, Parser, Spec, Takes};
 use super::cluster::connect_config;
 use super::console::Console;
 use super::java::Exception;
@@ -95,12 +95,15 @@ optional arguments:
   --dry-run              Perform a dry-run of this disable operation.
 ";
 
-const CONNECTION: &[Spec] =
-    &[("bootstrap-server", None, true), ("bootstrap-controller", None, true), ("command-config", None, true)];
-const METADATA: Spec = ("metadata", None, true);
-const FEATURE: Spec = ("feature", None, true);
-const UNSAFE: Spec = ("unsafe", None, false);
-const DRY_RUN: Spec = ("dry-run", None, false);
+const CONNECTION: &[Spec] = &[
+    ("bootstrap-server", None, Takes::One),
+    ("bootstrap-controller", None, Takes::One),
+    ("command-config", None, Takes::One),
+];
+const METADATA: Spec = ("metadata", None, Takes::One);
+const FEATURE: Spec = ("feature", None, Takes::One);
+const UNSAFE: Spec = ("unsafe", None, Takes::Nothing);
+const DRY_RUN: Spec = ("dry-run", None, Takes::Nothing);
 
 const MAIN: Parser = Parser { program: "kafka-features", help: MAIN_HELP, specs: CONNECTION };
 const COMMANDS: [(&str, Parser); 4] = [
@@ -166,7 +169,7 @@ fn try_run(args: &[String], console: &Console) -> Result<Result<(), Failure>, En
     if let Some(word) = tail.rest.first() {
         return Err(MAIN.error(console, &format!("unrecognized arguments: '{word}'")));
     }
-    MAIN.one_of(&main, ["bootstrap-server", "bootstrap-controller"], console)?;
+    MAIN.one_of(&main, &["bootstrap-server", "bootstrap-controller"], console)?;
     Ok(act(name, &main, &command, console))
 }
 

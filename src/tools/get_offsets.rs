@@ -112,7 +112,7 @@ fn try_run(args: &[String], console: &Console) -> Result<(), Failure> {
         options.usage(console, "Error while validating the bootstrap address\n")?;
     }
     if !brokers.split(',').all(|url| config::target(url).is_some()) {
-        options.usage(console, "Please provide valid host:port like host1:9091,host2:9092\n")?;
+        options.usage(console, "Please provide valid host:port like host1:9091,host2:9092\n ")?;
     }
     if options.has("topic-partitions") && (options.has("topic") || options.has("partitions")) {
         return Err(Failure::Terse("--topic-partitions cannot be used with --topic or --partitions".into()));

@@ -2,9 +2,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`] | a tool each |
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`] | a tool each |
+//! | [`console_producer`], [`console_consumer`] | records in and out |
+//! | [`producer_perf`], [`consumer_perf`], [`e2e_latency`]; [`verifiable_producer`], [`verifiable_consumer`] | measuring, checking |
 //! | [`dump_log`] | reads files, no cluster |
-//! | [`admin_client`] | how the tools reach a cluster |
+//! | [`admin_client`] | how the tools that administer reach a cluster: our own client |
+//! | [`kafka_client`], [`progress`] | how those that produce and consume do: librdkafka; a long run's progress |
 //! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
 //! | [`console`], [`java`], [`topic_filter`] | output, errors by their Java names, patterns of topics |
 //!
@@ -17,16 +20,26 @@ pub mod broker_api_versions;
 pub mod cluster;
 pub mod configs;
 pub mod console;
+pub mod console_consumer;
+pub mod console_producer;
+pub mod consumer_groups;
+pub mod consumer_perf;
 pub mod delete_records;
 pub mod dump_log;
+pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
 pub mod java;
+pub mod kafka_client;
 pub mod log_dirs;
 pub mod options;
+pub mod producer_perf;
+pub mod progress;
 pub mod topic_filter;
 pub mod topics;
 pub mod usage;
+pub mod verifiable_consumer;
+pub mod verifiable_producer;
 
 use std::process::ExitCode;
 
@@ -64,6 +77,30 @@ pub enum Tool {
     /// Shows feature flags (kafka-features.sh).
     #[command(disable_help_flag = true)]
     Features(Words),
+    /// Sends each line of standard input as a record (kafka-console-producer.sh).
+    #[command(disable_help_flag = true)]
+    ConsoleProducer(Words),
+    /// Prints records (kafka-console-consumer.sh).
+    #[command(disable_help_flag = true)]
+    ConsoleConsumer(Words),
+    /// Lists, describes, resets and deletes consumer groups (kafka-consumer-groups.sh).
+    #[command(disable_help_flag = true)]
+    ConsumerGroups(Words),
+    /// Measures how fast records go to a topic (kafka-producer-perf-test.sh).
+    #[command(disable_help_flag = true)]
+    ProducerPerfTest(Words),
+    /// Measures how fast a topic is read (kafka-consumer-perf-test.sh).
+    #[command(disable_help_flag = true)]
+    ConsumerPerfTest(Words),
+    /// Measures the way of a record from a producer to a consumer (kafka-e2e-latency.sh).
+    #[command(disable_help_flag = true)]
+    E2eLatency(Words),
+    /// Sends numbers and tells of each as JSON (kafka-verifiable-producer.sh).
+    #[command(disable_help_flag = true)]
+    VerifiableProducer(Words),
+    /// Reads as a group's member and tells of it as JSON (kafka-verifiable-consumer.sh).
+    #[command(disable_help_flag = true)]
+    VerifiableConsumer(Words),
 }
 
 /// The arguments of a tool that reads them itself.
@@ -87,6 +124,14 @@ impl Tool {
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),
             Tool::Features(args) => (features::run, args),
+            Tool::ConsoleProducer(args) => (console_producer::run, args),
+            Tool::ConsoleConsumer(args) => (console_consumer::run, args),
+            Tool::ConsumerGroups(args) => (consumer_groups::run, args),
+            Tool::ProducerPerfTest(args) => (producer_perf::run, args),
+            Tool::ConsumerPerfTest(args) => (consumer_perf::run, args),
+            Tool::E2eLatency(args) => (e2e_latency::run, args),
+            Tool::VerifiableProducer(args) => (verifiable_producer::run, args),
+            Tool::VerifiableConsumer(args) => (verifiable_consumer::run, args),
         };
         ExitCode::from(run(&args.words, &Console::process()))
     }

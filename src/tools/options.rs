@@ -15,6 +15,8 @@ pub enum Kind {
     Text,
     /// A 32-bit number.
     Integer,
+    /// A 64-bit number.
+    Long,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
         match self {
             Kind::Text => "String",
             Kind::Integer => "Integer",
+            Kind::Long => "Long",
         }
     }
 }
@@ -95,6 +98,11 @@ pub const fn integer(name: &'static str, described: &'static str, text: &'static
     Spec { name, arg: Arg::Required { kind: Kind::Integer, described }, default: None, text: Text::Plain(text) }
 }
 
+/// An option with a large number.
+pub const fn long(name: &'static str, described: &'static str, text: &'static str) -> Spec {
+    Spec { name, arg: Arg::Required { kind: Kind::Long, described }, default: None, text: Text::Plain(text) }
+}
+
 impl Spec {
     /// The same option with a default.
     pub const fn or(mut self, default: &'static str) -> Self {
@@ -113,6 +121,18 @@ impl Spec {
 pub const HELP: Spec = flag("help", "Print usage information.");
 /// `--version`, which every tool has.
 pub const VERSION: Spec = flag("version", "Display Kafka version.");
+
+/// Options of older tools, which scripts and recipes still name, and what is typed instead.
+const RETIRED: &[(&str, &str)] = &[
+    ("zookeeper", "type --bootstrap-server HOST:9092, with a broker's address, instead"),
+    ("broker-list", "type --bootstrap-server instead"),
+    ("new-consumer", "leave it out"),
+    ("new-producer", "leave it out"),
+    ("zk-tls-config-file", "type --command-config with a client's properties instead"),
+    ("blacklist", "type a regular expression that leaves these topics out behind --include instead"),
+    ("delete-consumer-offsets", "type kafka-consumer-groups.sh --delete-offsets instead"),
+    ("security-protocol", "type --command-config with a file that has security.protocol instead"),
+];
 
 /// What `--version` prints: the version whose tools these are like.
 pub const KAFKA_VERSION: &str = "3.9.2";
@@ -150,9 +170,11 @@ impl Options {
             let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
                 // A single dash is followed by letters, each an option.
                 let said = if long.is_some() { name.to_owned() } else { body.chars().take(1).collect() };
+                let instead = RETIRED.iter().find(|(retired, _)| *retired == said);
+                let instead = instead.map_or(String::new(), |(_, what)| format!(": it is retired, {what}"));
                 return Err(Exception::new(
                     "joptsimple.UnrecognizedOptionException",
-                    format!("{said} is not a recognized option"),
+                    format!("{said} is not a recognized option{instead}"),
                 ));
             };
             let value = match spec.arg {
@@ -211,6 +233,18 @@ impl Options {
     /// # Errors
     /// When it is none, or was given twice.
     pub fn integer(&self, name: &str) -> Result<Option<i32>, Exception> {
+        self.number(name)
+    }
+
+    /// The value of an option as a large number.
+    ///
+    /// # Errors
+    /// When it is none, or was given twice.
+    pub fn long(&self, name: &str) -> Result<Option<i64>, Exception> {
+        self.number(name)
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Exception> {
         let Some(text) = self.value(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
             let number = Exception::number_format(text);

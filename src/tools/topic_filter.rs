@@ -29,6 +29,16 @@ impl TopicFilter {
             .map_err(|_| Exception::new("java.lang.RuntimeException", format!("{text} is an invalid regex.")))
     }
 
+    /// A regular expression as it stands, for whole names.
+    ///
+    /// # Errors
+    /// Java's `PatternSyntaxException`.
+    pub fn exactly(regex: &str) -> Result<Self, Exception> {
+        PikeVM::new(&format!("\\A(?:{regex})\\z")).map(Self).map_err(|_| {
+            Exception::new("java.util.regex.PatternSyntaxException", format!("{regex} is an invalid regex."))
+        })
+    }
+
     /// Does the whole name match?
     pub fn allows(&self, topic: &str) -> bool {
         self.0.is_match(&mut self.0.create_cache(), topic)

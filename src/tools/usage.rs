@@ -106,8 +106,8 @@ fn breaks(chars: &[(usize, char)], i: usize) -> bool {
         // A quote that opens.
         '"' if i < 2 || chars[i - 2].1.is_whitespace() || matches!(chars[i - 2].1, '(' | '[' | '{') => false,
         '-' => !after.is_ascii_digit() && !matches!(after, '-' | '(' | '[' | '{') && !closes(after),
-        '.' | ',' | ':' if after.is_ascii_digit() && i >= 2 && chars[i - 2].1.is_ascii_digit() => false,
-        _ if closes(before) => !closes(after),
+        '.' | ',' if after.is_ascii_digit() && i >= 2 && chars[i - 2].1.is_ascii_digit() => false,
+        _ if closes(before) => !closes(after) && after != '\'',
         _ if matches!(after, '(' | '[' | '{') => true,
         // A number with its sign is a word of its own.
         _ if before.is_ascii_digit() => after == '>' && signed_number_ends(chars, i),

@@ -9,6 +9,7 @@
 //! | [`configs`] | describe and alter |
 //! | [`quotas`] | client quotas, SCRAM credentials |
 //! | [`offsets`] | list offsets, delete records: to the leaders |
+//! | [`groups`] | consumer groups: to their coordinators |
 //!
 //! A call is tried until it is answered or `default.api.timeout.ms` is over, as Java's does, and in the highest version that both sides
 //! know. One request is in flight at a time. Beware: a try whose connection broke is repeated, though the broker may have acted on it.
@@ -16,6 +17,7 @@
 pub mod cluster;
 pub mod config;
 pub mod configs;
+pub mod groups;
 pub mod offsets;
 pub mod quotas;
 pub mod topics;

@@ -43,8 +43,8 @@ fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Parsed, RecordError> {
     let mut fields = Fields::new(key);
     let kind = fields.int16()?;
     let key = match kind {
-        0 | 1 => json!({"group": fields.text()?, "topic": fields.text()?, "partition": fields.int32()?}),
-        2 => json!({"group": fields.text()?}),
+        0 | 1 => offset_key(&mut fields)?,
+        2 => group_key(&mut fields)?,
         _ => return Ok(Parsed::Unknown(kind)),
     };
     let key = json!({"type": kind.to_string(), "data": key}).to_string();
@@ -55,12 +55,22 @@ fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Parsed, RecordError> {
         return Err(RecordError::BadRecord("unknown version of the value"));
     }
     fields.flexible = version >= FLEXIBLE_VALUE;
-    let data = if kind == 2 { group(&mut fields, version)? } else { offset(&mut fields, version)? };
+    let data = if kind == 2 { group(&mut fields, version, true)? } else { offset(&mut fields, version)? };
     Ok(Parsed::Known(key, json!({"version": version.to_string(), "data": data}).to_string()))
 }
 
+/// `OffsetCommitKey`.
+pub(in crate::tools) fn offset_key(fields: &mut Fields<'_>) -> Result<Value, RecordError> {
+    Ok(json!({"group": fields.text()?, "topic": fields.text()?, "partition": fields.int32()?}))
+}
+
+/// `GroupMetadataKey`.
+pub(in crate::tools) fn group_key(fields: &mut Fields<'_>) -> Result<Value, RecordError> {
+    Ok(json!({"group": fields.text()?}))
+}
+
 /// `OffsetCommitValue`.
-fn offset(fields: &mut Fields<'_>, version: i16) -> Result<Value, RecordError> {
+pub(in crate::tools) fn offset(fields: &mut Fields<'_>, version: i16) -> Result<Value, RecordError> {
     let mut data = Map::new();
     data.insert("offset".into(), fields.int64()?.into());
     if version >= 3 {
@@ -75,11 +85,11 @@ fn offset(fields: &mut Fields<'_>, version: i16) -> Result<Value, RecordError> {
     Ok(data.into())
 }
 
-/// `GroupMetadataValue`.
-fn group(fields: &mut Fields<'_>, version: i16) -> Result<Value, RecordError> {
+/// `GroupMetadataValue`; `decode` whether what members of consumer groups say is read, or stays base64.
+pub(in crate::tools) fn group(fields: &mut Fields<'_>, version: i16, decode: bool) -> Result<Value, RecordError> {
     let mut data = Map::new();
     let protocol_type = fields.text()?;
-    let is_consumer = protocol_type == CONSUMER;
+    let is_consumer = decode && protocol_type == CONSUMER;
     data.insert("protocolType".into(), protocol_type.into());
     data.insert("generation".into(), fields.int32()?.into());
     data.insert("protocol".into(), fields.string()?.into());
