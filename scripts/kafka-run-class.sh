@@ -14,6 +14,8 @@ while [ $# -gt 0 ]; do
 done
 if [ $# -lt 1 ]; then echo "USAGE: $0 [-daemon] [-name servicename] [-loggc] classname [opts]"; exit 1; fi
 class=$1; shift
+# retired COMMAND: for classes that Kafka no longer has.
+retired() { echo "kafka-run-class.sh: $class is retired: type $1 instead" >&2; exit 1; }
 case ${class##*.} in
   Kafka) exec "$here/kafka-server-start.sh" "${daemon[@]}" "$@" ;;
   QuorumPeerMain) exec "$here/zookeeper-server-start.sh" "${daemon[@]}" "$@" ;;
@@ -26,7 +28,8 @@ case ${class##*.} in
   ConsumerGroupCommand) script=kafka-consumer-groups.sh ;;
   ProducerPerformance) script=kafka-producer-perf-test.sh ;;
   ConsumerPerformance) script=kafka-consumer-perf-test.sh ;;
-  LeaderElectionCommand | PreferredReplicaLeaderElectionCommand) script=kafka-leader-election.sh ;;
+  LeaderElectionCommand) script=kafka-leader-election.sh ;;
+  PreferredReplicaLeaderElectionCommand) script=kafka-preferred-replica-election.sh ;;
   ReassignPartitionsCommand) script=kafka-reassign-partitions.sh ;;
   GetOffsetShell) script=kafka-get-offsets.sh ;;
   DeleteRecordsCommand) script=kafka-delete-records.sh ;;
@@ -36,6 +39,27 @@ case ${class##*.} in
   TransactionsCommand) script=kafka-transactions.sh ;;
   DelegationTokenCommand) script=kafka-delegation-tokens.sh ;;
   FeatureCommand) script=kafka-features.sh ;;
+  EndToEndLatency) script=kafka-e2e-latency.sh ;;
+  VerifiableProducer) script=kafka-verifiable-producer.sh ;;
+  VerifiableConsumer) script=kafka-verifiable-consumer.sh ;;
+  ReplicaVerificationTool) script=kafka-replica-verification.sh ;;
+  StorageTool) script=kafka-storage.sh ;;
+  JmxTool) script=kafka-jmx.sh ;;
+  MirrorMaker) script=kafka-mirror-maker.sh ;;
+  StreamsResetter) script=kafka-streams-application-reset.sh ;;
+  ZkSecurityMigrator) script=zookeeper-security-migration.sh ;;
+  MetadataQuorumCommand) script=kafka-metadata-quorum.sh ;;
+  MetadataShell) script=kafka-metadata-shell.sh ;;
+  ClientMetricsCommand) script=kafka-client-metrics.sh ;;
+  ConnectDistributed) script=connect-distributed.sh ;;
+  ConnectStandalone) script=connect-standalone.sh ;;
+  ConnectPluginPath) script=connect-plugin-path.sh ;;
+  Trogdor) script=trogdor.sh ;;
+  ConsumerOffsetChecker) retired "kafka-consumer-groups.sh --describe --group GROUP" ;;
+  SimpleConsumerShell) retired "kafka-console-consumer.sh --partition P --offset N" ;;
+  ImportZkOffsets) retired "kafka-consumer-groups.sh --reset-offsets --from-file FILE" ;;
+  ExportZkOffsets) retired "kafka-consumer-groups.sh --reset-offsets --export" ;;
+  UpdateOffsetsInZK) retired "kafka-consumer-groups.sh --reset-offsets" ;;
   ClusterTool) script=kafka-cluster.sh ;;
   *) script= ;;
 esac

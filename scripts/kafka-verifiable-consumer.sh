@@ -1,4 +1,3 @@
 #!/bin/sh
-# Not built yet; Kafka's own works with Ottla's brokers as far as they serve what it asks.
-echo "kafka-verifiable-consumer.sh: not built yet: use Apache Kafka's own" >&2
-exit 1
+# Reads as a group's member and tells of it as JSON, as Apache Kafka's script of this name. See: kafka-verifiable-consumer.sh --help
+exec "$(dirname -- "$(readlink -f -- "$0")")/ottla.sh" verifiable-consumer "$@"

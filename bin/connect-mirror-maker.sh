@@ -1,0 +1,1 @@
+../scripts/connect-mirror-maker.sh

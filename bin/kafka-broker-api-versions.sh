@@ -1,0 +1,1 @@
+../scripts/kafka-broker-api-versions.sh

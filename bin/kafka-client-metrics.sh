@@ -1,0 +1,1 @@
+../scripts/kafka-client-metrics.sh

@@ -1,0 +1,1 @@
+../scripts/kafka-console-consumer.sh

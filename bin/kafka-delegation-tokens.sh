@@ -1,0 +1,1 @@
+../scripts/kafka-delegation-tokens.sh

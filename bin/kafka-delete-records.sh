@@ -1,0 +1,1 @@
+../scripts/kafka-delete-records.sh

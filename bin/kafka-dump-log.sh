@@ -1,0 +1,1 @@
+../scripts/kafka-dump-log.sh

@@ -1,0 +1,1 @@
+../scripts/kafka-e2e-latency.sh

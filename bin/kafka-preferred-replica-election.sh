@@ -1,0 +1,1 @@
+../scripts/kafka-preferred-replica-election.sh

@@ -1,0 +1,1 @@
+../scripts/kafka-producer-perf-test.sh

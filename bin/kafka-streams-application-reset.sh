@@ -1,0 +1,1 @@
+../scripts/kafka-streams-application-reset.sh

@@ -1,0 +1,1 @@
+../scripts/zookeeper-security-migration.sh

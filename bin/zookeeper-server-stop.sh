@@ -1,0 +1,1 @@
+../scripts/zookeeper-server-stop.sh

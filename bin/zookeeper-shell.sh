@@ -1,0 +1,1 @@
+../scripts/zookeeper-shell.sh
