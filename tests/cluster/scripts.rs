@@ -157,3 +157,84 @@ fn scripts_that_are_not_built_say_so() {
         ours.run("kafka-run-class.sh", &["kafka.tools.GetOffsetShell", "--version", "--bootstrap-server", "a:1"], &[]);
     assert_eq!(by_class.ok(), "3.9.2\n");
 }
+
+/// The scripts of Apache Kafka 3.9's `bin/`.
+const KAFKAS: &str = "connect-distributed connect-mirror-maker connect-plugin-path connect-standalone kafka-acls kafka-broker-api-versions \
+     kafka-client-metrics kafka-cluster kafka-configs kafka-console-consumer kafka-console-producer kafka-consumer-groups \
+     kafka-consumer-perf-test kafka-delegation-tokens kafka-delete-records kafka-dump-log kafka-e2e-latency kafka-features \
+     kafka-get-offsets kafka-jmx kafka-leader-election kafka-log-dirs kafka-metadata-quorum kafka-metadata-shell kafka-mirror-maker \
+     kafka-producer-perf-test kafka-reassign-partitions kafka-replica-verification kafka-run-class kafka-server-start \
+     kafka-server-stop kafka-storage kafka-streams-application-reset kafka-topics kafka-transactions kafka-verifiable-consumer \
+     kafka-verifiable-producer trogdor zookeeper-security-migration zookeeper-server-start zookeeper-server-stop zookeeper-shell";
+
+/// As a harness starts and stops it: `$KAFKA_HOME/bin`, `config/`, and the list of processes searched as Kafka's own stop script does.
+#[test]
+fn a_kafka_home_starts_a_broker_that_other_peoples_scripts_find() {
+    let cluster = Cluster::new("scripts_home");
+    let home = Installation::new(&cluster, "home");
+    std::fs::create_dir(home.dir.join("bin")).unwrap();
+    for name in KAFKAS.split_whitespace().map(|name| format!("{name}.sh")) {
+        let link =
+            std::fs::read_link(repository().join("bin").join(&name)).unwrap_or_else(|e| panic!("bin/{name}: {e}"));
+        assert_eq!(link, Path::new("../scripts").join(&name));
+        std::os::unix::fs::symlink(&link, home.dir.join("bin").join(&name)).unwrap();
+    }
+    let bin = |script: &str, args: &[&str], more: &[(&str, &str)]| {
+        let variables = [&[("OTTLA_BIN", env!("CARGO_BIN_EXE_ottla"))][..], more].concat();
+        command(&home.dir.join("bin").join(script), args, &variables, "")
+    };
+    let port = free_port();
+    let overrides = [
+        format!("zookeeper.connect={}", cluster.connect),
+        format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
+        format!("log.dirs={}", home.dir.join("data").display()),
+    ];
+    let config = repository().join("config/server.properties");
+    let mut args = vec!["-daemon", config.to_str().unwrap()];
+    overrides.iter().for_each(|pair| args.extend(["--override", pair]));
+    let logs = home.dir.join("log dir");
+    bin("kafka-server-start.sh", &args, &[("LOG_DIR", logs.to_str().unwrap())]).ok();
+    let address = format!("127.0.0.1:{port}");
+    raw::await_metadata(&address, &[]);
+    assert!(logs.join("kafkaServer.out").exists());
+    let shell = |text: &str| command(Path::new("/bin/sh"), &["-c", text], &[], "");
+    // The one broker of this home among all that run on the machine.
+    let find = format!(
+        "ps ax -ww -o pid,args | grep ' kafka\\.Kafka ' | grep java | grep -v grep | grep -F '{}' | awk '{{print $1}}'",
+        home.dir.display()
+    );
+    let found = shell(&find).ok();
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert_eq!(bin("kafka-topics.sh", &["--bootstrap-server", &address, "--list"], &[]).ok(), "\n");
+    shell(&format!("kill -s TERM {found}")).ok();
+    eventually("the broker's end", Duration::from_secs(60), || shell(&find).out.is_empty().then_some(()));
+    assert!(tree::children(&cluster.connect, "/brokers/ids").is_empty(), "a clean end");
+}
+
+#[test]
+fn what_is_retired_says_what_to_type_instead() {
+    let cluster = Cluster::new("scripts_retired");
+    let ours = Installation::new(&cluster, "ours");
+    for (script, args, said) in [
+        ("kafka-topics.sh", &["--zookeeper", "z:2181", "--list"][..], "--bootstrap-server"),
+        ("kafka-console-consumer.sh", &["--zookeeper", "z:2181", "--topic", "t"], "--bootstrap-server"),
+        ("kafka-consumer-groups.sh", &["--zookeeper", "z:2181", "--list"], "--bootstrap-server"),
+        ("kafka-preferred-replica-election.sh", &["--zookeeper", "z:2181"], "kafka-leader-election.sh"),
+        ("kafka-run-class.sh", &["kafka.tools.ConsumerOffsetChecker", "--group", "g"], "kafka-consumer-groups.sh"),
+        ("kafka-storage.sh", &["format", "-t", "x", "-c", "server.properties"], "ZooKeeper"),
+    ] {
+        let ran = ours.run(script, args, &[]);
+        let first = ran.err.lines().next().unwrap_or_default();
+        assert!(first.contains(said), "{script}: {}", ran.err);
+        assert_eq!(ran.code, 1, "{script}");
+    }
+    for class in [
+        "kafka.tools.ConsoleConsumer",
+        "kafka.admin.TopicCommand",
+        "org.apache.kafka.tools.GetOffsetShell",
+        "kafka.Kafka",
+    ] {
+        let args = [class, "--version", "--bootstrap-server", "a:1"];
+        assert_eq!(ours.run("kafka-run-class.sh", &args, &[]).ok(), "3.9.2\n", "{class}");
+    }
+}

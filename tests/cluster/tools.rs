@@ -1,223 +1,16 @@
-//! The command line tools against what Kafka's own printed: the recorded commands in their order, on one broker.
+//! The command line tools on a broker: what they change and show, Kafka's own tools beside ours, and how scripts are called.
 //!
-//! `tests/golden/tools` was recorded on three brokers, so a step may say how its command and its output differ on one; what is compared
-//! is then the recorded text with these words exchanged. Ids, times and addresses are made the same, and the frames of Java's stack
-//! traces left out. The last test runs Kafka's own tools beside ours on the same broker.
+//! Two clients that see the same broker print the same: the twins below are run by both. `recorded_tools.rs` has the recorded commands.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::harness::client::{Ran, command, java, kcat};
-use super::harness::{Broker, Cluster, repository, script};
+use super::harness::client::{command, java, kcat};
+use super::harness::{Broker, Cluster, script};
+use super::recorded_tools::{assert_none, difference, normal, tool as with_input, words};
 
-/// One recorded command.
-struct Step {
-    /// Its files in `tests/golden/tools`.
-    name: &'static str,
-    /// Words of the command that are others on one broker.
-    command: &'static [(&'static str, &'static str)],
-    /// Words of the output that are.
-    output: &'static [(&'static str, &'static str)],
-}
-
-const fn step(name: &'static str) -> Step {
-    Step { name, command: &[], output: &[] }
-}
-
-const fn asked(name: &'static str, command: &'static [(&'static str, &'static str)]) -> Step {
-    Step { name, command, output: &[] }
-}
-
-/// One broker instead of three.
-const ONE_REPLICA: &[(&str, &str)] =
-    &[("--replication-factor 3", "--replication-factor 1"), ("--replication-factor 2", "--replication-factor 1")];
-/// Broker 0 instead of 1.
-const BROKER: &[(&str, &str)] = &[
-    ("--entity-name 1", "--entity-name 0"),
-    // Two cleaner threads need more memory than the test broker's cleaner has.
-    ("log.cleaner.threads=2", "log.cleaner.backoff.ms=20000"),
-];
-
-const TOPICS: &[Step] = &[
-    step("001-features"),
-    step("002-cluster-id"),
-    step("004-topics-list-empty"),
-    asked("005-topics-create", ONE_REPLICA),
-    asked("006-topics-create-cfg", ONE_REPLICA),
-    asked("007-topics-create-assigned", &[("0:1,1:2,2:0", "0,0,0")]),
-    step("008-topics-create-exists"),
-    step("009-topics-create-if-not-exists"),
-    step("010-topics-create-bad-name"),
-    step("011-topics-create-dots"),
-    Step {
-        name: "012-topics-create-rf",
-        command: &[],
-        output: &[("larger than available brokers: 3", "larger than available brokers: 1")],
-    },
-    step("013-topics-create-zero"),
-    step("014-topics-create-bad-config"),
-    step("015-topics-create-bad-value"),
-    step("016-topics-list"),
-    step("017-topics-describe"),
-    step("018-topics-describe-one"),
-    step("019-topics-describe-missing"),
-    step("020-topics-alter-partitions"),
-    step("021-topics-alter-fewer"),
-    step("022-topics-alter-missing"),
-    step("023-topics-under-replicated"),
-    step("024-topics-no-args"),
-    step("025-topics-both"),
-    step("026-topics-help"),
-];
-
-/// With records in `plain`: 1, 1 and 5.
-const OFFSETS: &[Step] = &[step("046-get-offsets"), step("047-get-offsets-earliest"), step("048-get-offsets-max")];
-
-const CONFIGS: &[Step] = &[
-    step("058-configs-topic-add"),
-    step("059-configs-topic"),
-    step("060-configs-topic-all"),
-    step("061-configs-topic-del"),
-    step("062-configs-topic-bad"),
-    step("063-configs-topic-unknown"),
-    Step { name: "064-configs-broker", command: BROKER, output: &[("broker 1", "broker 0")] },
-    step("065-configs-broker-default"),
-    asked("066-configs-broker-ro", BROKER),
-    Step {
-        name: "067-configs-broker-describe",
-        command: BROKER,
-        output: &[
-            ("broker 1", "broker 0"),
-            ("log.cleaner.threads=2", "log.cleaner.backoff.ms=20000"),
-            ("log.cleaner.threads=1", "log.cleaner.backoff.ms=15000"),
-        ],
-    },
-    step("069-configs-scram"),
-    step("070-configs-scram-describe"),
-    step("071-configs-quota"),
-    step("072-configs-quota-uc"),
-    step("073-configs-quota-cd"),
-    step("074-configs-quota-ip"),
-    step("075-configs-quota-describe"),
-    step("076-configs-quota-describe2"),
-    step("087-describe-broker-down"),
-    asked("103-topics-delete", &[("c-gzip", "with.dot_under")]),
-    step("104-topics-delete-missing"),
-];
-
-// Of the recording's commands for these tools, one broker cannot show: 003 lists three brokers (held in tests/main/tools, and below
-// against Java's tool), 068 is the configuration of brokers with other properties files (tests/main/config has a stock one; below too),
-// 085 lists directories of three brokers (below), 086 had a file that is not recorded (below), 088 needs a broker that is down.
-
-fn golden(name: &str) -> PathBuf {
-    repository().join("tests/golden/tools").join(name)
-}
-
-fn recorded(step: &Step, kind: &str) -> String {
-    fs::read_to_string(golden(&format!("{}.{kind}", step.name))).unwrap_or_default()
-}
-
-fn exchange(mut text: String, words: &[(&str, &str)]) -> String {
-    words.iter().for_each(|(from, to)| text = text.replace(from, to));
-    text
-}
-
-/// The words of a recorded command. The recorder did not keep quotes; one command has a blank in a word.
-fn words(command: &str) -> Vec<String> {
-    let command = command.trim_end().replace(" a b ", " a\u{0}b ");
-    command.split(' ').map(|word| word.replace('\u{0}', " ")).collect()
-}
-
-/// One of `scripts/`, with the binary under test.
-fn tool(name: &str, args: &[&str]) -> Ran {
-    let mut words = vec![("OTTLA_BIN", env!("CARGO_BIN_EXE_ottla"))];
-    words.push(("LC_ALL", "C"));
-    command(&script(name), args, &words, "")
-}
-
-/// What differs from run to run made the same.
-fn normal(text: &str, address: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        if line.starts_with("\tat ") || line.starts_with("\t... ") {
-            continue; // frames of a Java stack trace
-        }
-        let mut line = line.to_owned();
-        for port in [address, "127.0.0.1:19093", "127.0.0.1:19094"] {
-            line = line.replace(port, "127.0.0.1:19092");
-        }
-        for before in ["TopicId: ", "Cluster ID: "] {
-            if let Some(at) = line.find(before).map(|at| at + before.len()) {
-                let id = line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).count();
-                assert_eq!(id, 22, "not an id: {line}");
-                line.replace_range(at..at + id, "<id>");
-            }
-        }
-        // `[2026-11-20 13:18:13,478] `
-        let is_time = |time: &str| time.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ' ' | ':' | ','));
-        if line.get(24..26) == Some("] ") && line.starts_with('[') && is_time(&line[1..24]) {
-            line.replace_range(1..24, "<time>");
-        }
-        lines.push(line);
-    }
-    let mut text = lines.join("\n");
-    text.push_str(if text.is_empty() { "" } else { "\n" });
-    text
-}
-
-/// Where several topics are described, Kafka's order is that of a hash map: here by name. Three brokers' places become one's.
-fn described_on_one_broker(text: &str) -> String {
-    let mut topics: Vec<Vec<String>> = Vec::new();
-    for line in text.lines() {
-        let fields: Vec<String> = line
-            .split('\t')
-            .map(|field| match field.split_once(": ") {
-                Some((name @ ("Leader" | "Replicas" | "Isr"), _)) => format!("{name}: 0"),
-                Some(("ReplicationFactor", _)) => "ReplicationFactor: 1".to_owned(),
-                _ => field.to_owned(),
-            })
-            .collect();
-        if line.starts_with("Topic: ") {
-            topics.push(Vec::new());
-        }
-        topics.last_mut().expect("a topic's line comes first").push(fields.join("\t"));
-    }
-    topics.sort();
-    topics.concat().iter().map(|line| format!("{line}\n")).collect()
-}
-
-/// Both texts, made the same where they may differ.
-fn difference(what: &str, expected: &str, found: &str) -> Option<String> {
-    (expected != found).then(|| format!("{what}: expected\n{expected}--- found\n{found}---\n"))
-}
-
-/// Runs the steps; all that differs, in words.
-fn run_steps(steps: &[Step], broker: &Broker) -> Vec<String> {
-    let address = broker.address();
-    let mut differences = Vec::new();
-    for step in steps {
-        let line = exchange(recorded(step, "cmd"), step.command);
-        let line = ["127.0.0.1:19092", "127.0.0.1:19093"].iter().fold(line, |line, port| line.replace(port, &address));
-        let words = words(&line);
-        let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
-        let ran = tool(&words[0], &args);
-        let mut out = normal(&exchange(recorded(step, "out"), step.output), &address);
-        if out.starts_with("Topic: ") {
-            out = described_on_one_broker(&out);
-        }
-        let err = exchange(recorded(step, "err"), step.output);
-        let err = normal(&exchange(err, step.command), &address);
-        let code: i32 = recorded(step, "rc").trim().parse().expect("a code");
-        let name = step.name;
-        differences.extend(difference(&format!("{name} stdout"), &out, &normal(&ran.out, &address)));
-        differences.extend(difference(&format!("{name} stderr"), &err, &normal(&ran.err, &address)));
-        differences.extend(difference(&format!("{name} code"), &code.to_string(), &ran.code.to_string()));
-    }
-    differences
-}
-
-fn assert_none(differences: Vec<String>) {
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.concat());
+fn tool(name: &str, args: &[&str]) -> super::harness::client::Ran {
+    with_input(name, args, "")
 }
 
 /// Five records, each with a time of its own, so that one has the largest.
@@ -227,27 +20,6 @@ fn fill_plain(broker: &Broker) {
             kcat(&broker.address(), &["-P", "-t", "plain", "-p", partition, "-X", "acks=all"], &format!("r{i}\n")).ok();
         }
     }
-}
-
-#[test]
-fn recorded_commands_print_what_kafkas_tools_printed() {
-    let cluster = Cluster::new("tools_recorded");
-    let broker = cluster.broker(0).start();
-    assert_none(run_steps(TOPICS, &broker));
-    fill_plain(&broker);
-    assert_none(run_steps(OFFSETS, &broker));
-    assert_none(run_steps(CONFIGS, &broker));
-}
-
-#[test]
-fn the_comparison_sees_a_single_blank() {
-    let said = "[2026-11-20 13:18:13,478] ERROR java.lang.X: y\n\tat a.b(C.java:1)\n (z)\n";
-    assert_eq!(normal(said, "h:1"), "[<time>] ERROR java.lang.X: y\n (z)\n");
-    assert_ne!(normal(said, "h:1"), normal(&said.replace("X: y", "X:  y"), "h:1"));
-    assert_ne!(normal(said, "h:1"), normal(&said.replace("ERROR", "WARN"), "h:1"));
-    assert!(difference("d", "Configs: \n", "Configs:\n").is_some());
-    let line = "Topic: a\tTopicId: 2fjw5uWoQMmeHWG2JZ4Aeg\tConfigs: \n";
-    assert_eq!(normal(line, "h:1"), "Topic: a\tTopicId: <id>\tConfigs: \n");
 }
 
 #[test]
@@ -340,6 +112,29 @@ const TWINS: &[&str] = &[
     "kafka-cluster.sh nope",
     "kafka-features.sh --bootstrap-server A upgrade --feature foo=1",
     "kafka-features.sh describe",
+    "kafka-console-producer.sh --bootstrap-server nowhere --topic t",
+    "kafka-console-producer.sh --bootstrap-server A --topic t --compression-codec bad",
+    "kafka-console-producer.sh --bootstrap-server A --topic t --producer-property linger.ms=x",
+    "kafka-console-producer.sh --bootstrap-server A --topic t --property null.marker=,",
+    "kafka-console-consumer.sh --bootstrap-server nowhere --topic plain",
+    "kafka-console-consumer.sh --bootstrap-server A --topic plain --isolation-level bad",
+    "kafka-console-consumer.sh --bootstrap-server A --topic plain --max-messages x",
+    "kafka-console-consumer.sh --bootstrap-server A --topic plain --from-beginning --consumer-property auto.offset.reset=latest",
+    "kafka-console-consumer.sh --bootstrap-server A --topic plain --partition 0 --offset earliest --timeout-ms 800",
+    "kafka-producer-perf-test.sh --topic plain --num-records 1 --throughput -1 --record-size 1 --producer-props a",
+    "kafka-consumer-perf-test.sh --bootstrap-server A --messages 1",
+    "kafka-verifiable-producer.sh --topic plain --bootstrap-server nowhere",
+    "kafka-verifiable-consumer.sh --topic plain --bootstrap-server A --group-id g --reset-policy bad",
+    "kafka-consumer-groups.sh --bootstrap-server A --list --type classic,consumer --state",
+    "kafka-consumer-groups.sh --bootstrap-server A --list --state nope",
+    "kafka-consumer-groups.sh --bootstrap-server A --describe",
+    "kafka-consumer-groups.sh --bootstrap-server A --describe --group nope --members",
+    "kafka-consumer-groups.sh --bootstrap-server A --describe --group nope --state",
+    "kafka-consumer-groups.sh --bootstrap-server A --delete --group nope",
+    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --reset-offsets --shift-by 1 --dry-run",
+    "kafka-consumer-groups.sh --bootstrap-server A --group g --group h --reset-offsets --to-earliest --to-latest --topic t",
+    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --delete-offsets",
+    "kafka-consumer-groups.sh --bootstrap-server A --members",
 ];
 
 /// Whatever broker is under test: two clients that see the same print the same.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use ottla::tools::console::Console;
 use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
-    argparse, broker_api_versions, cluster, configs, delete_records, dump_log, features, get_offsets, log_dirs, topics,
-    usage,
+    argparse, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups,
+    consumer_perf, delete_records, dump_log, features, get_offsets, log_dirs, producer_perf, topics, usage,
+    verifiable_consumer, verifiable_producer,
 };
 use parking_lot::Mutex;
 
@@ -46,7 +47,7 @@ fn golden(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tools").join(path)).unwrap()
 }
 
-const JOPTSIMPLE: [(&str, Run, &[Spec]); 7] = [
+const JOPTSIMPLE: [(&str, Run, &[Spec]); 11] = [
     ("dump-log", dump_log::run, dump_log::SPECS),
     ("topics", topics::run, topics::SPECS),
     ("configs", configs::run, configs::SPECS),
@@ -54,6 +55,10 @@ const JOPTSIMPLE: [(&str, Run, &[Spec]); 7] = [
     ("delete-records", delete_records::run, delete_records::SPECS),
     ("log-dirs", log_dirs::run, log_dirs::SPECS),
     ("broker-api-versions", broker_api_versions::run, broker_api_versions::SPECS),
+    ("console-producer", console_producer::run, console_producer::flags::SPECS),
+    ("console-consumer", console_consumer::run, console_consumer::flags::SPECS),
+    ("consumer-perf-test", consumer_perf::run, consumer_perf::SPECS),
+    ("consumer-groups", consumer_groups::run, consumer_groups::options::SPECS),
 ];
 
 #[test]
@@ -69,6 +74,15 @@ fn help_is_kafkas_to_the_byte() {
     for (name, tool) in [("cluster", cluster::run as Run), ("features", features::run)] {
         assert_eq!(run(tool, &["--help"]), (golden(&format!("help/kafka-{name}.txt")), String::new(), 1), "{name}");
         assert_eq!(run(tool, &["-h"]).2, 1);
+    }
+    for (name, tool) in [
+        ("producer-perf-test", producer_perf::run as Run),
+        ("verifiable-producer", verifiable_producer::run),
+        ("verifiable-consumer", verifiable_consumer::run),
+    ] {
+        let help = golden(&format!("help/kafka-{name}.txt"));
+        assert_eq!(run(tool, &["--help"]), (help.clone(), String::new(), 1), "{name}");
+        assert_eq!(run(tool, &[]), (help, String::new(), 0), "{name} without arguments");
     }
 }
 
@@ -227,6 +241,77 @@ fn argparse_tools_say_what_is_missing() {
     );
     let (_, err, _) = run(features::run, &["--bootstrap-server", "127.0.0.1:1", "upgrade", "--feature", "x"]);
     assert!(err.starts_with("Can't parse feature=level string x: equals sign not found.\n"), "{err}");
+}
+
+#[test]
+fn producers_and_consumers_refuse_what_kafkas_refuse() {
+    let last = |tool: Run, line: &str| {
+        let (_, err, code) = run(tool, &line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(code, 1, "{line}");
+        err
+    };
+    for (line, said) in [
+        ("--topic t", "producer-performance: error: argument --throughput is required\n"),
+        (
+            "--topic t --num-records 1 --throughput -1",
+            "producer-performance: error: one of  the arguments --record-size --payload-\nfile --payload-monotonic is required\n",
+        ),
+        (
+            "--topic t --num-records x --throughput -1 --record-size 1",
+            "producer-performance: error: argument --num-records:  could not convert 'x'\nto Long (For input string: \"x\")\n",
+        ),
+        (
+            "--topic t --num-records 1 --throughput -1 --record-size 1",
+            "producer-performance: error: Either  --producer-props  or --producer.config\nmust be specified.\n",
+        ),
+        (
+            "--topic t --num-records 1 --throughput -1 --record-size 1 --payload-monotonic --producer-props a=b",
+            "producer-performance:  error:  argument  --payload-monotonic:  not  allowed\nwith argument --record-size\n",
+        ),
+    ] {
+        let err = last(producer_perf::run, line);
+        assert!(err.ends_with(said), "{line}: {err}");
+    }
+    for (line, said) in [
+        ("--topic t", "Missing required argument \"[bootstrap-server]\"\n"),
+        ("--bootstrap-server a:1", "Exactly one of --include/--topic is required. \n"),
+        ("--bootstrap-server a:1 --topic t --offset 3", "The partition is required when offset is specified.\n"),
+        (
+            "--bootstrap-server a:1 --topic t --partition 0 --offset -3",
+            "The provided offset value '-3' is incorrect. Valid values are 'earliest', 'latest', or a non-negative long.\n",
+        ),
+        (
+            "--bootstrap-server a:1 --topic t --group g --consumer-property group.id=h",
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
+             '--consumer.config') do not match. Detected group ids: 'g', 'h'\n",
+        ),
+        ("--bootstrap-server a:1 --topic t --formatter com.Nope", "com.Nope\n"),
+        (
+            "--bootstrap-server a:1 --topic t --new-consumer",
+            "new-consumer is not a recognized option: it is retired, leave it out\n",
+        ),
+    ] {
+        let err = last(console_consumer::run, line);
+        assert!(err.starts_with(said), "{line}: {err}");
+    }
+    for (line, said) in [
+        ("--bootstrap-server a:1", "Missing required argument \"[topic]\"\n"),
+        ("--topic t", "Missing required option(s) [bootstrap-server]\n"),
+        ("--bootstrap-server nowhere --topic t", "Please provide valid host:port like host1:9091,host2:9092\n \n"),
+        ("--bootstrap-server a:1 --topic t --timeout x", "Cannot parse argument 'x' of option timeout\n"),
+        (
+            "--bootstrap-server a:1 --topic t --producer.config /no/such",
+            "java.nio.file.NoSuchFileException: /no/such\n",
+        ),
+    ] {
+        let err = last(console_producer::run, line);
+        assert!(err.starts_with(said), "{line}: {err}");
+    }
+    let err = last(verifiable_producer::run, "--topic t --bootstrap-server a:1 --acks 3");
+    assert!(
+        err.ends_with("verifiable-producer: error: argument  --acks:  invalid  choice: '3' (choose\nfrom {0,1,-1})\n"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod admin_client;
 mod arguments;
 mod dump_log;
+mod records;
 mod texts;
