@@ -177,6 +177,7 @@ impl ConfigWatch {
         for topic in topics {
             self.logs.reconfigure_topic(&topic, &self.config.topic(&self.cluster.overrides.get(&topic)));
         }
+        self.logs.reconfigure_cleaner(super::start::cleaner_config(&self.config.load()));
         let unclean = self.config.load().log.unclean_leader_election_enable;
         if unclean != unclean_before {
             self.controller.unclean_election_changed(unclean);

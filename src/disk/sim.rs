@@ -335,4 +335,10 @@ impl SimFile {
         let _state = self.state(Fault::Read)?;
         Ok(self.inode.lock().modified_ms)
     }
+
+    pub(super) fn set_modified_ms(&self, to_ms: i64) -> io::Result<()> {
+        let _state = self.state(Fault::Write)?;
+        self.inode.lock().modified_ms = to_ms;
+        Ok(())
+    }
 }
