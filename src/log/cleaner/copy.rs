@@ -169,11 +169,6 @@ impl Copy {
             group.output.discard();
         }
     }
-
-    /// The finished map.
-    pub fn map(&self) -> &OffsetMap {
-        &self.map
-    }
 }
 
 /// Aborted transactions that reach into a segment.
