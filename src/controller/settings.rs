@@ -65,7 +65,8 @@ pub struct ControllerSettings {
     pub imbalance_percentage: u32,
     /// How long one request to a broker may take (`request.timeout.ms`).
     pub request_timeout: Duration,
-    /// How long connecting to a broker may take (`controller.socket.timeout.ms`).
+    /// How long connecting to a broker may take (`socket.connection.setup.timeout.ms`, at most
+    /// `controller.socket.timeout.ms`).
     pub connect_timeout: Duration,
 }
 
