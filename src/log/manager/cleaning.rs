@@ -26,8 +26,8 @@ use crate::log::partition_log::Log;
 
 use super::LogManager;
 
-/// The name under which Kafka's cleaner logs.
-const LOGGER: &str = "kafka.log.LogCleaner";
+/// Target of the lines of `log-cleaner.log` (`config::loggers`).
+const LOGGER: &str = "ottla::log::cleaner";
 /// What a pass reads and writes between two looks around when nothing holds it back.
 const STEP_BYTES: u64 = 4 << 20;
 /// With a throttle: the steps a second.

@@ -75,6 +75,7 @@ impl LogManager {
         let cleaning = Cleaning::new(config.cleaner.clone(), shared.env.rng.u64());
         let manager = Arc::new(Self {
             shared,
+            recovery_threads: AtomicUsize::new(config.recovery_threads_per_dir.max(1)),
             config,
             homes,
             current: RwLock::new(BTreeMap::new()),
@@ -121,7 +122,7 @@ impl LogManager {
                 work.home.fail("removing the clean marker", &error);
             }
         }
-        let threads = self.config.recovery_threads_per_dir.max(1);
+        let threads = self.recovery_threads.load(Ordering::Relaxed);
         match &self.shared.disk {
             Disk::Real => std::thread::scope(|scope| {
                 for work in &works {
