@@ -47,6 +47,8 @@ use clap::{Args, Subcommand};
 
 use console::Console;
 
+use crate::config::doc;
+
 /// A command line tool.
 #[derive(Debug, Subcommand)]
 pub enum Tool {
@@ -74,6 +76,12 @@ pub enum Tool {
     /// Prints the cluster's id (kafka-cluster.sh).
     #[command(disable_help_flag = true)]
     Cluster(Words),
+    /// Prints every configuration key: type, default, what may be set and when, and what it does here.
+    Config {
+        /// As Markdown tables.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Shows feature flags (kafka-features.sh).
     #[command(disable_help_flag = true)]
     Features(Words),
@@ -132,6 +140,10 @@ impl Tool {
             Tool::E2eLatency(args) => (e2e_latency::run, args),
             Tool::VerifiableProducer(args) => (verifiable_producer::run, args),
             Tool::VerifiableConsumer(args) => (verifiable_consumer::run, args),
+            Tool::Config { markdown } => {
+                Console::process().print(if *markdown { doc::markdown() } else { doc::text() });
+                return ExitCode::SUCCESS;
+            }
         };
         ExitCode::from(run(&args.words, &Console::process()))
     }

@@ -16,6 +16,7 @@ mod durability;
 mod frames;
 mod groups;
 mod handover;
+mod history;
 mod record_tools;
 mod recorded_logs;
 mod recorded_tools;

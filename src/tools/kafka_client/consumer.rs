@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::context::{Group, Rebalanced};
 use super::errors;
 use super::stop::{LOOK, Stop};
+use crate::base::topic_names::is_internal;
 use crate::tools::java::Exception;
 use crate::tools::topic_filter::TopicFilter;
 
@@ -124,7 +125,7 @@ impl<R: Rebalanced> Consumer<R> {
         pattern.looked = Instant::now();
         let Ok(metadata) = self.inner.fetch_metadata(None, LOOK_FOR_TOPICS) else { return Ok(()) };
         let mut names: Vec<String> = metadata.topics().iter().map(|t| t.name().to_owned()).collect();
-        names.retain(|name| pattern.filter.allows(name) && !crate::tools::topic_filter::is_internal(name));
+        names.retain(|name| pattern.filter.allows(name) && !is_internal(name));
         names.sort();
         if names != pattern.names && !names.is_empty() {
             let list: Vec<&str> = names.iter().map(String::as_str).collect();
