@@ -223,6 +223,30 @@ fn default_message(code: ErrorCode) -> &'static str {
         InvalidUpdateVersion => "The given update version was invalid.",
         FeatureUpdateFailed => "Unable to update finalized features due to an unexpected server error.",
         UnknownTopicId => "This server does not host this topic ID.",
+        CorruptMessage => {
+            "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is otherwise corrupt."
+        }
+        MessageTooLarge => "The request included a message larger than the max message size the server will accept.",
+        RecordListTooLarge => {
+            "The request included message batch larger than the configured segment size on the server."
+        }
+        NotEnoughReplicas => "Messages are rejected since there are fewer in-sync replicas than required.",
+        NotEnoughReplicasAfterAppend => "Messages are written to the log, but to fewer in-sync replicas than required.",
+        InvalidTimestamp => "The timestamp of the message is out of acceptable range.",
+        InvalidRecord => "This record has failed the validation on broker and hence will be rejected.",
+        GroupIdNotFound => "The group id does not exist.",
+        NonEmptyGroup => "The group is not empty.",
+        InvalidGroupId => "The configured groupId is invalid.",
+        CoordinatorLoadInProgress => "The coordinator is loading and hence can't process requests.",
+        CoordinatorNotAvailable => "The coordinator is not available.",
+        NotCoordinator => "This is not the correct coordinator.",
+        UnknownMemberId => "The coordinator is not aware of this member.",
+        IllegalGeneration => "Specified group generation id is not valid.",
+        RebalanceInProgress => "The group is rebalancing, so a rejoin is needed.",
+        OffsetMetadataTooLarge => "The committing offset data size is not valid.",
+        GroupSubscribedToTopic => {
+            "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it."
+        }
         _ => code.name(),
     }
 }

@@ -127,13 +127,14 @@ const TWINS: &[&str] = &[
     "kafka-verifiable-consumer.sh --topic plain --bootstrap-server A --group-id g --reset-policy bad",
     "kafka-consumer-groups.sh --bootstrap-server A --list --type classic,consumer --state",
     "kafka-consumer-groups.sh --bootstrap-server A --list --state nope",
-    "kafka-consumer-groups.sh --bootstrap-server A --describe",
     "kafka-consumer-groups.sh --bootstrap-server A --describe --group nope --members",
     "kafka-consumer-groups.sh --bootstrap-server A --describe --group nope --state",
     "kafka-consumer-groups.sh --bootstrap-server A --delete --group nope",
     "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --reset-offsets --shift-by 1 --dry-run",
-    "kafka-consumer-groups.sh --bootstrap-server A --group g --group h --reset-offsets --to-earliest --to-latest --topic t",
-    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --delete-offsets",
+    "kafka-consumer-groups.sh --bootstrap-server A --group g --reset-offsets --to-earliest --to-latest --topic t",
+    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic nothere --reset-offsets --to-latest --dry-run",
+    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --reset-offsets --to-datetime x --dry-run",
+    "kafka-consumer-groups.sh --bootstrap-server A --group nope --topic plain --reset-offsets --by-duration x --dry-run",
     "kafka-consumer-groups.sh --bootstrap-server A --members",
 ];
 

@@ -48,6 +48,12 @@ impl From<Exception> for Failure {
     }
 }
 
+/// An error of a future, caught and thrown again.
+fn wrapped(error: Exception) -> Exception {
+    let error = error.in_future();
+    Exception::new("java.lang.RuntimeException", error.line()).because(error)
+}
+
 /// Stands where there is nothing.
 fn missing() -> String {
     "-".into()
@@ -118,7 +124,7 @@ async fn list(options: &Options, admin: &mut AdminClient, console: &Console) -> 
     let (by_state, by_type) = (options.has("state"), options.has("type"));
     let states = states(&filter("state"))?;
     let types = types(&filter("type"))?;
-    let groups = admin.list_groups(&states, &types).await.map_err(Exception::in_future)?;
+    let groups = admin.list_groups(&states, &types).await.map_err(wrapped)?;
     if !by_state && !by_type {
         groups.iter().for_each(|group| console.say(&group.id));
         return Ok(());
@@ -205,7 +211,7 @@ async fn delete_offsets(options: &Options, admin: &mut AdminClient, console: &Co
     };
     let error = |why: String| console.say(format_args!("\nError: {why}"));
     match &outcome {
-        Ok(codes) if unknown.is_empty() && codes.values().all(|code| *code == ErrorCode::None) => {
+        Ok(codes) if codes.values().all(|code| *code == ErrorCode::None) => {
             console.say(format_args!(
                 "Request succeed for deleting offsets with topic {} group {group}",
                 topics.join(", ")

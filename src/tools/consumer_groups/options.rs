@@ -1,6 +1,7 @@
 //! The options of `kafka-consumer-groups.sh`, and what of them goes together (`ConsumerGroupCommandOptions`).
 
 use crate::tools::console::Console;
+use crate::tools::java::Exception;
 use crate::tools::options::{Arg, Ended, HELP, Kind, Options, Spec, Text, VERSION, flag, long, text};
 
 /// All options.
@@ -124,15 +125,12 @@ const NOT_EXECUTED: &str = "WARN: No action will be performed as the --execute o
 /// # Errors
 /// [`Ended`], with what is wrong said.
 pub fn parse(args: &[String], console: &Console) -> Result<Options, Ended> {
-    let options = match Options::parse(SPECS, args) {
-        Ok(options) => options,
-        Err(error) => {
-            if let Ok(empty) = Options::parse(SPECS, &[]) {
-                empty.usage(console, &error.to_string())?;
-            }
-            return Err(Ended(1));
-        }
+    // Kafka's tool has no words of its own for these.
+    let uncaught = |error: Exception| {
+        console.complain(format_args!("Exception in thread \"main\" {}", error.stack()));
+        Ended(1)
     };
+    let options = Options::parse(SPECS, args).map_err(uncaught)?;
     for (name, with) in [
         ("members", &["describe"][..]),
         ("verbose", &["describe"]),
@@ -142,7 +140,7 @@ pub fn parse(args: &[String], console: &Console) -> Result<Options, Ended> {
     ] {
         if options.has(name) && !with.iter().any(|with| options.has(with)) {
             let why = format!("Option(s) [{name}] are unavailable given other options on the command line");
-            options.usage(console, &why)?;
+            return Err(uncaught(Exception::new("joptsimple.UnavailableOptionException", why)));
         }
     }
     options.help_or_version(console, SENTENCE)?;

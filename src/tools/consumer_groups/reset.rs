@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Failure, LOGGER, time};
+use super::{Failure, LOGGER, time, wrapped};
 use crate::base::Env;
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::offsets::{Partition, timestamp};
@@ -115,7 +115,7 @@ pub async fn partitions_of(admin: &mut AdminClient, topics: &[&str]) -> Result<B
                 }
             }
             None => {
-                for topic in admin.describe_topics(&[(*text).to_owned()]).await.map_err(Exception::in_future)? {
+                for topic in admin.describe_topics(&[(*text).to_owned()]).await.map_err(wrapped)? {
                     partitions.extend(topic.partitions.iter().map(|p| (topic.name.clone(), p.partition)));
                 }
             }
@@ -161,8 +161,10 @@ async fn new_offsets(
         return clamp(admin, wanted, console).await;
     }
     if let Some(text) = options.value("to-datetime")? {
-        let ms = time::datetime_ms(text)
-            .map_err(|why| Exception::new("java.lang.RuntimeException", format!("java.text.ParseException: {why}")))?;
+        let ms = time::datetime_ms(text).map_err(|why| {
+            let cause = Exception::new("java.text.ParseException", why);
+            Exception::new("java.lang.RuntimeException", cause.line()).because(cause)
+        })?;
         return by_time(admin, partitions, ms, console).await;
     }
     if let Some(text) = options.value("by-duration")? {
