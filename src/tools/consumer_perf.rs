@@ -216,6 +216,7 @@ impl Run<'_> {
             };
             self.total.records += 1;
             self.total.bytes += (record.key_len() + record.payload_len()) as u64;
+            consumer.done(&record);
             // A clock is read for every hundredth record; waits read it themselves.
             if !self.total.records.is_multiple_of(100) {
                 continue;

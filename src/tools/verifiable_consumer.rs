@@ -279,6 +279,7 @@ fn read(
             summaries.push(json!({
                 "topic": topic, "partition": partition, "count": records.len(), "minOffset": first.offset(), "maxOffset": last.offset(),
             }));
+            consumer.done(last);
             offsets.push((topic, partition, last.offset() + 1));
             if verbose {
                 records.iter().for_each(|record| teller.say("record_data", data(record)));

@@ -195,8 +195,11 @@ fn a_kafka_home_starts_a_broker_that_other_peoples_scripts_find() {
     let logs = home.dir.join("log dir");
     bin("kafka-server-start.sh", &args, &[("LOG_DIR", logs.to_str().unwrap())]).ok();
     let address = format!("127.0.0.1:{port}");
+    eventually("the broker's start", Duration::from_secs(60), || {
+        let out = std::fs::read_to_string(logs.join("kafkaServer.out")).unwrap_or_default();
+        out.contains("started (kafka.server.KafkaServer)").then_some(())
+    });
     raw::await_metadata(&address, &[]);
-    assert!(logs.join("kafkaServer.out").exists());
     let shell = |text: &str| command(Path::new("/bin/sh"), &["-c", text], &[], "");
     // The one broker of this home among all that run on the machine.
     let find = format!(

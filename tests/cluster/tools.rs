@@ -122,7 +122,6 @@ const TWINS: &[&str] = &[
     "kafka-console-consumer.sh --bootstrap-server A --topic plain --from-beginning --consumer-property auto.offset.reset=latest",
     "kafka-console-consumer.sh --bootstrap-server A --topic plain --partition 0 --offset earliest --timeout-ms 800",
     "kafka-producer-perf-test.sh --topic plain --num-records 1 --throughput -1 --record-size 1 --producer-props a",
-    "kafka-consumer-perf-test.sh --bootstrap-server A --messages 1",
     "kafka-verifiable-producer.sh --topic plain --bootstrap-server nowhere",
     "kafka-verifiable-consumer.sh --topic plain --bootstrap-server A --group-id g --reset-policy bad",
     "kafka-consumer-groups.sh --bootstrap-server A --list --type classic,consumer --state",

@@ -175,6 +175,7 @@ fn copy(
             }
             other => other?,
         }
+        consumer.done(&record);
     }
     if out.flush().is_err() {
         console.complain("Unable to write to standard out, closing consumer.");

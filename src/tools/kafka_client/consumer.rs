@@ -143,6 +143,12 @@ impl<R: Rebalanced> Consumer<R> {
         self.poll(Duration::ZERO)
     }
 
+    /// The record was dealt with: the next commit, where that is automatic, covers it and all before it in its partition.
+    pub fn done(&self, record: &BorrowedMessage<'_>) {
+        // Fails for a partition that was taken away meanwhile, which is its next owner's to commit.
+        let _ = self.inner.store_offset_from_message(record);
+    }
+
     /// Waits for a record until `until`; for ever without.
     ///
     /// # Errors

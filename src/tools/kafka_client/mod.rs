@@ -29,30 +29,17 @@ use crate::tools::java::Exception;
 
 pub use properties::{Role, config_error};
 
-/// Properties of `key=value` words, over those of a file.
+/// Properties of `key=value` words, over those of a file. A key alone has an empty value (`CommandLineUtils.parseKeyValueArgs`).
 ///
 /// # Errors
-/// The file's, and `IllegalArgumentException` for a word without `=`.
+/// The file's.
 pub fn merged(file: Option<&str>, words: &[&str]) -> Result<Properties, Exception> {
     let mut properties = config::load_properties(file)?;
-    for (key, value) in key_values(words)? {
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
         properties.insert(key, value);
     }
     Ok(properties)
-}
-
-/// `key=value` words; a key alone has an empty value (`CommandLineUtils.parseKeyValueArgs`).
-///
-/// # Errors
-/// `IllegalArgumentException` for a word without `=`.
-pub fn key_values(words: &[&str]) -> Result<Vec<(String, String)>, Exception> {
-    words
-        .iter()
-        .map(|word| match word.split_once('=') {
-            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(Exception::illegal(format!("Missing key=value in argument: {word}"))),
-        })
-        .collect()
 }
 
 /// librdkafka's configuration for Java's properties. What has no effect is warned of.

@@ -61,8 +61,8 @@ impl<D: Delivered> Producer<D> {
         &self.inner.client().context().to
     }
 
-    /// Asks for a topic's partitions, as Java's producer does before its first record, and says what it says of a topic that has no
-    /// leader yet (it is being made) or is missing. `true` when records may go.
+    /// Asks for a topic's partitions, as Java's producer does before its first record, and says what it says of one that is missing. One
+    /// that is being made is not told of: whether it has a leader already is a matter of microseconds. `true` when records may go.
     pub fn look_up(&self, topic: &str, timeout: Duration) -> bool {
         let Ok(metadata) = self.inner.client().fetch_metadata(Some(topic), timeout) else { return false };
         // With the first answer librdkafka renames its connection, and may miss the moment to ask for a producer id: the next one would
@@ -71,8 +71,10 @@ impl<D: Delivered> Producer<D> {
             let _ = self.inner.client().fetch_metadata(Some(topic), timeout);
         }
         let error = metadata.topics().iter().find(|t| t.name() == topic).and_then(|t| t.error());
-        let Some(error) = error else { return true };
-        self.inner.client().context().voice().topic_issue(topic, RDKafkaErrorCode::from(error));
+        let Some(error) = error.map(RDKafkaErrorCode::from) else { return true };
+        if error != RDKafkaErrorCode::LeaderNotAvailable {
+            self.inner.client().context().voice().topic_issue(topic, error);
+        }
         false
     }
 

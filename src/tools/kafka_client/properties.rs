@@ -205,6 +205,8 @@ const OWN: &[(Option<Role>, &str, &str)] = &[
     // When the consumer lags behind its queue, look again soon: a second would show as a gap.
     (Some(Role::Consumer), "fetch.queue.backoff.ms", "5"),
     (Some(Role::Consumer), "topic.metadata.refresh.fast.interval.ms", "50"),
+    // Only what the tool has dealt with is committed: librdkafka would count what it hands out while a group is left.
+    (Some(Role::Consumer), "enable.auto.offset.store", "false"),
 ];
 
 /// A `ConfigException`.
