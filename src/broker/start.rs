@@ -378,11 +378,10 @@ fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
         }
     }
     let bounds = ConnectionBounds {
-        total: count(config.max_connections),
+        total: count(config.max_connections).min(raise_file_limit() / CONNECTIONS_PER_FILE),
         per_ip: count(config.max_connections_per_ip),
         overrides,
     };
-    raise_file_limit();
     ServerOptions {
         max_request_bytes,
         max_idle: match config.connections_max_idle_ms {
@@ -400,8 +399,12 @@ const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
 const WANTED_FILES: u64 = 100_000;
 
-/// Takes as many file descriptors as the system gives.
-fn raise_file_limit() {
+/// One in so many open files may be a connection's: a flood of connections must not take the files that logs are opened and written
+/// with, which would take the log directories offline.
+const CONNECTIONS_PER_FILE: usize = 2;
+
+/// Takes as many file descriptors as the system gives, and tells how many those are.
+fn raise_file_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum;
@@ -416,4 +419,5 @@ fn raise_file_limit() {
     {
         tracing::warn!(files, "few open files are allowed: raise the limit (ulimit -n) to {WANTED_FILES} or more");
     }
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }

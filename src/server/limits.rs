@@ -15,7 +15,7 @@ use crate::base::env::Seed;
 /// The bounds, from the configuration.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
-    /// `max.connections`.
+    /// `max.connections`, or what the open files allow.
     pub total: usize,
     /// `max.connections.per.ip`.
     pub per_ip: usize,
@@ -48,6 +48,13 @@ impl ConnectionLimits {
 
     /// Waits until one more connection is allowed in all.
     pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(room) = self.total.clone().try_acquire_owned() {
+            return Some(room);
+        }
+        tracing::warn!(
+            connections = self.bounds.total,
+            "no more connections are allowed: the next waits for one to end"
+        );
         self.total.clone().acquire_owned().await.ok()
     }
 

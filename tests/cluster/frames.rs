@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::{ApiVersionsRequest, MetadataRequest};
+use kafka_protocol::messages::{ApiVersionsRequest, CreateTopicsRequest, MetadataRequest};
 
-use crate::harness::raw::{Connection, assert_serves};
+use crate::harness::raw::{self, Connection, assert_serves};
 use crate::harness::{Broker, Cluster};
 
 fn be(parts: &[&[u8]]) -> Vec<u8> {
@@ -141,4 +141,30 @@ fn connection_beyond_the_limit_per_address_is_closed() {
         connection.send_frame(&frame);
         connection.receive().map(|_| ())
     });
+}
+
+#[test]
+fn flood_of_connections_leaves_the_logs_their_files() {
+    if crate::harness::target() == crate::harness::Kind::Apache {
+        return; // there the next file that can't be opened takes the log directory offline
+    }
+    let cluster = Cluster::new("flood");
+    let mut broker = cluster.broker(0).with_open_files(240).start();
+    let address = broker.address();
+    // More than a half of 240; the rest waits in the listener's backlog.
+    let mut flood: Vec<Connection> = (0..150).map(|_| Connection::to(&address)).collect();
+    for connection in &mut flood {
+        let frame = connection.encode(&ApiVersionsRequest::default(), 0);
+        connection.send_frame(&frame);
+    }
+    crate::harness::eventually("connections that wait", Duration::from_secs(20), || {
+        broker.output().contains("no more connections are allowed").then_some(())
+    });
+    flood[0].receive().expect("the first was let in");
+    let create = CreateTopicsRequest::default().with_topics(vec![raw::new_topic("topic", 20)]).with_timeout_ms(20_000);
+    assert_eq!(flood[0].call(&create, 5).topics[0].error_code, 0);
+    drop(flood);
+    assert_eq!(raw::produce(&address, "topic", raw::batch(&["a"])), (0, 0));
+    assert!(!broker.output().contains("offline"), "{}", broker.output());
+    broker.assert_alive();
 }

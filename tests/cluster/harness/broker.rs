@@ -132,6 +132,12 @@ impl Plan {
         self
     }
 
+    /// Runs it with so many files that it may open.
+    pub fn with_open_files(mut self, count: u32) -> Self {
+        self.wrapper = vec!["prlimit".into(), format!("--nofile={count}:{count}")];
+        self
+    }
+
     fn properties(&self) -> String {
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
