@@ -138,6 +138,16 @@ impl Plan {
         self
     }
 
+    /// Runs it where `/etc/hosts` is another file, which may be written again while it runs.
+    pub fn with_hosts(mut self, hosts: &Path) -> Self {
+        let mount = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
+        let root = rustix::process::geteuid().is_root();
+        let words = ["unshare", "--mount"].into_iter().chain((!root).then_some("--map-root-user"));
+        self.wrapper = words.chain(["sh", "-c", mount, "sh"]).map(String::from).collect();
+        self.wrapper.push(hosts.display().to_string());
+        self
+    }
+
     fn properties(&self) -> String {
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
