@@ -168,3 +168,29 @@ fn flood_of_connections_leaves_the_logs_their_files() {
     assert!(!broker.output().contains("offline"), "{}", broker.output());
     broker.assert_alive();
 }
+
+#[test]
+fn thousands_of_connections_leave_no_open_file_behind() {
+    let cluster = Cluster::new("churn");
+    let mut broker = cluster.broker(0).start();
+    let address = broker.address();
+    raw::create_and_await(&address, "topic", &[]);
+    let before = broker.open_files();
+    for i in 0..3000 {
+        let mut connection = Connection::to(&address);
+        match i % 4 {
+            0 => assert_eq!(connection.call(&ApiVersionsRequest::default(), 0).error_code, 0),
+            1 => connection.send(&be(&[&90_000_000i32.to_be_bytes(), &header(3, 1)])),
+            2 => {
+                let metadata = connection.encode(&MetadataRequest::default().with_topics(None), 5);
+                connection.send_frame(&metadata); // gone before the answer
+            }
+            _ => {}
+        }
+    }
+    crate::harness::eventually("as many open files as before", Duration::from_secs(30), || {
+        (broker.open_files() <= before).then_some(())
+    });
+    assert_serves(&address);
+    broker.assert_alive();
+}

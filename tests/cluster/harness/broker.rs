@@ -283,6 +283,11 @@ impl Broker {
         self.plan.clone()
     }
 
+    /// Files it has open now, sockets too.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).expect("it runs").count()
+    }
+
     /// SIGKILL. Gives the plan to start it again.
     pub fn kill(mut self) -> Plan {
         self.process.kill();
