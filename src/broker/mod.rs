@@ -11,11 +11,13 @@
 //! | [`config_watch`] | topic and broker configs, live |
 //! | [`feature_watch`] | the version of `/feature` |
 //! | [`producer_ids`] | refills the stock of producer ids from the controller |
+//! | [`controller_watch`] | deposes a controller whose process has died |
 //! | [`dir_notice`] | tells the controller of a failed log directory |
 //!
 //! With the feature `sim` a whole broker runs inside a test: `Broker::start_sim`.
 
 mod config_watch;
+mod controller_watch;
 mod dir_notice;
 mod feature_watch;
 mod identity;

@@ -12,7 +12,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
+use super::{
+    Broker, config_watch, controller_watch, dir_notice, feature_watch, identity, producer_ids, register, session,
+};
 use crate::admin::Admin;
 use crate::api::Api;
 use crate::api::control::{Applier, ApplierParts};
@@ -235,6 +237,18 @@ impl Broker {
             tasks.spawn_vital(Lane::Control, "ISR changes", isr_changes),
             tasks.spawn_vital(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
+        let config = self.config.load();
+        let watch = controller_watch::ControllerWatch {
+            env: self.env.clone(),
+            zk: self.zk.clone(),
+            cluster: self.cluster.clone(),
+            controller: self.controller.clone(),
+            listener: config.inter_broker_listener.clone(),
+            detect: ms(config.dead_process_detect_ms),
+        };
+        if !watch.detect.is_zero() {
+            self.background.lock().push(tasks.spawn_vital(Lane::Control, "controller watch", watch.run()));
+        }
     }
 }
 
@@ -354,6 +368,7 @@ fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target)
             u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1),
         ),
         imbalance_percentage: u32::try_from(config.leader_imbalance_per_broker_percentage).unwrap_or(0),
+        dead_process_detect: ms(config.dead_process_detect_ms),
         request_timeout: ms(config.request_timeout_ms),
         connect_timeout: ms(config.controller_socket_timeout_ms),
         ..ControllerSettings::new(id, listener, own_address)

@@ -74,6 +74,8 @@ pub struct BrokerConfig {
     pub socket_connection_setup_timeout_max_ms: i64,
     /// `controller.socket.timeout.ms`. Controller to broker.
     pub controller_socket_timeout_ms: i32,
+    /// `ottla.dead.process.detect.ms`. How long a port must be refused for its process to be dead; 0: never.
+    pub dead_process_detect_ms: i32,
     // topics and requests
     /// `num.partitions`. Of a topic made without saying.
     pub num_partitions: i32,
@@ -293,6 +295,7 @@ impl BrokerConfig {
             socket_connection_setup_timeout_ms: values.long("socket.connection.setup.timeout.ms"),
             socket_connection_setup_timeout_max_ms: values.long("socket.connection.setup.timeout.max.ms"),
             controller_socket_timeout_ms: values.int("controller.socket.timeout.ms"),
+            dead_process_detect_ms: values.int("ottla.dead.process.detect.ms"),
             num_partitions: values.int("num.partitions"),
             default_replication_factor: values.int("default.replication.factor"),
             auto_create_topics_enable: values.bool("auto.create.topics.enable"),

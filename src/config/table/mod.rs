@@ -6,6 +6,7 @@
 mod carried;
 mod groups;
 mod log;
+mod ottla;
 mod quota;
 mod security;
 mod server;
@@ -211,6 +212,7 @@ pub const SECTIONS: &[(&str, &[Key])] = &[
     ("Security", security::SECURITY),
     ("Groups and transactions", groups::GROUPS),
     ("Carried only", carried::CARRIED),
+    ("Ottla's own", ottla::OTTLA),
 ];
 
 /// Broker throttles: not keys of the file, only dynamic (`DynamicConfig.Broker`).
