@@ -3,8 +3,10 @@
 
 pub mod bed;
 
-mod configs;
-mod elections;
+pub mod configs;
+mod dynamic;
+pub mod elections;
+mod logging;
 mod nonsense;
 mod sessions;
 mod start_stop;
