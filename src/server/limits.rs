@@ -236,15 +236,15 @@ impl Shared {
     fn shed(&self) {
         let bounds = self.bounds.load();
         let mut state = self.state.lock();
-        let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
-        if excess == 0 {
-            return;
-        }
         state.open.retain(|_, open| !open.task.is_finished());
         let mut victims: Vec<(u64, u64)> = {
             let others = state.open.iter().filter(|(_, open)| bounds.protected.as_ref() != Some(&open.listener));
             others.map(|(number, open)| (open.used_ms.load(Ordering::Relaxed), *number)).collect()
         };
+        let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
+        if excess == 0 {
+            return;
+        }
         victims.sort_unstable();
         for (_, number) in victims.into_iter().take(excess) {
             if let Some(open) = state.open.remove(&number) {
