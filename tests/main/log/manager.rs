@@ -230,7 +230,7 @@ async fn stray_leftovers_are_left_alone_and_future_ones_are_loaded_beside_the_cu
     assert_eq!(manager.get(&tp("t", 0)).map(|log| log.leo()), Some(3), "the current one");
     for (id, dir) in [("t", future), ("u", alone)] {
         let log = manager.get_future(&tp(id, 0)).expect("loaded");
-        assert!(log.is_future() && log.dir() == dir, "{}", log.dir().display());
+        assert!(log.is_future() && dir.starts_with(log.dir()), "{}", log.dir().display());
     }
     assert!(manager.get(&tp("u", 0)).is_none());
     assert!(disk.exists(stray) && disk.list(stray).expect("listed").is_empty());
