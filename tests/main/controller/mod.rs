@@ -3,6 +3,7 @@
 mod batch;
 mod channel;
 mod chaos;
+mod corrupt;
 mod moves;
 mod pure;
 mod several_brokers;
