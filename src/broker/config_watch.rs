@@ -12,6 +12,7 @@ use crate::config::DynamicConfig;
 use crate::config::live::LiveConfig;
 use crate::controller::ControllerHandle;
 use crate::log::LogManager;
+use crate::replica::Replicas;
 use crate::zk::session::{Session, Zk};
 use crate::zk::store;
 use crate::zk::store::StoreError;
@@ -70,6 +71,8 @@ pub struct ConfigWatch {
     pub config: Arc<LiveConfig>,
     /// Get their topics' new configs.
     pub logs: Arc<LogManager>,
+    /// Get the rates of their throttles.
+    pub replicas: Arc<Replicas>,
     /// Hears of unclean election.
     pub controller: ControllerHandle,
 }
@@ -171,6 +174,9 @@ impl ConfigWatch {
             tracing::error!(%error, "the dynamic configuration is left as it was");
             return Ok(());
         }
+        let config = self.config.load();
+        self.replicas
+            .set_throttle_rates(config.leader_replication_throttled_rate, config.follower_replication_throttled_rate);
         let mut topics: Vec<Arc<str>> = self.logs.logs().iter().map(|log| log.partition().topic.clone()).collect();
         topics.sort();
         topics.dedup();
