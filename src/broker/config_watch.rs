@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reconfigure::Reconfigure;
 use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::cluster::Cluster;
@@ -12,7 +13,6 @@ use crate::config::DynamicConfig;
 use crate::config::live::LiveConfig;
 use crate::controller::ControllerHandle;
 use crate::log::LogManager;
-use crate::replica::Replicas;
 use crate::zk::session::{Session, Zk};
 use crate::zk::store;
 use crate::zk::store::StoreError;
@@ -71,10 +71,10 @@ pub struct ConfigWatch {
     pub config: Arc<LiveConfig>,
     /// Get their topics' new configs.
     pub logs: Arc<LogManager>,
-    /// Get the rates of their throttles.
-    pub replicas: Arc<Replicas>,
-    /// Hears of unclean election.
+    /// Hears of unclean election of a topic.
     pub controller: ControllerHandle,
+    /// Puts the broker's own changes into effect.
+    pub(super) reconfigure: Reconfigure,
 }
 
 impl ConfigWatch {
@@ -169,24 +169,18 @@ impl ConfigWatch {
         if dynamic == *self.config.current().dynamic {
             return Ok(());
         }
-        let unclean_before = self.config.load().log.unclean_leader_election_enable;
+        let old = self.config.load();
         if let Err(error) = self.config.set_dynamic(dynamic) {
             tracing::error!(%error, "the dynamic configuration is left as it was");
             return Ok(());
         }
-        let config = self.config.load();
-        self.replicas
-            .set_throttle_rates(config.leader_replication_throttled_rate, config.follower_replication_throttled_rate);
         let mut topics: Vec<Arc<str>> = self.logs.logs().iter().map(|log| log.partition().topic.clone()).collect();
         topics.sort();
         topics.dedup();
         for topic in topics {
             self.logs.reconfigure_topic(&topic, &self.config.topic(&self.cluster.overrides.get(&topic)));
         }
-        let unclean = self.config.load().log.unclean_leader_election_enable;
-        if unclean != unclean_before {
-            self.controller.unclean_election_changed(unclean);
-        }
+        self.reconfigure.apply(&old, &self.config.load()).await;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ mod elections;
 mod frames;
 mod groups;
 mod handover;
+mod history;
 mod recorded_cluster;
 mod recorded_logs;
 mod replication;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::replica::delete_records::Deletion;
 use crate::wire::{

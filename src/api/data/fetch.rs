@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::is_read_committed;
 use super::leaders::Leaders;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::ids::NO_BROKER;
@@ -32,9 +33,6 @@ const FIRST_BATCH_VERSION: i16 = 4;
 /// The first version whose consumers may read from followers, and say where they are (KIP-392).
 const FIRST_RACK_VERSION: i16 = 11;
 
-/// `isolation_level` of a consumer that skips open and aborted transactions.
-const READ_COMMITTED: i8 = 1;
-
 /// Reads at once; when that is not enough, the answer comes later.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
@@ -47,7 +45,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let limits = ReadLimits {
         max_bytes: usize::try_from(max_bytes).unwrap_or(0),
         hard_max_bytes: version <= 2,
-        committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+        committed_transactions_only: is_read_committed(asked.isolation_level),
         follower: follower(&asked),
         any_replica: version >= FIRST_RACK_VERSION && follower(&asked).is_none(),
     };

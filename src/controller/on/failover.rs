@@ -85,9 +85,7 @@ impl Core {
         let ids = self.ctx.live_or_shutting_down();
         self.watch_brokers(&ids).await?;
         let restarted = self.load_leadership().await?;
-        for broker in self.ctx.brokers.values() {
-            self.channels.add(broker, &self.settings);
-        }
+        self.add_channels(&ids);
         Ok(restarted)
     }
 

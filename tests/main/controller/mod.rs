@@ -4,6 +4,7 @@ mod batch;
 mod channel;
 mod chaos;
 mod corrupt;
+mod dead_process;
 mod moves;
 mod pure;
 mod several_brokers;
