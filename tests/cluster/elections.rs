@@ -262,9 +262,14 @@ fn controlled_shutdown_moves_what_it_can_and_answers_with_the_rest() {
     // The broker itself asks as often as it may, and then stops all the same.
     let output = {
         let broker = brokers.remove(&1).expect("running");
-        let log = broker.plan.dir.join(format!("broker1-{}.log", broker.plan.port));
-        broker.stop();
-        std::fs::read_to_string(log).expect("its log")
+        let plan = broker.stop();
+        let files = std::fs::read_dir(&plan.dir).expect("the test's directory").flatten().map(|entry| entry.path());
+        let name = format!("broker1-{}-", plan.port);
+        let is_log = |path: &std::path::PathBuf| {
+            path.extension().is_some_and(|e| e == "log")
+                && path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&name))
+        };
+        files.filter(is_log).map(|path| std::fs::read_to_string(path).expect("its log")).collect::<String>()
     };
     if super::harness::target() == super::harness::Kind::Ottla {
         assert_eq!(output.matches("still leader of some partitions").count(), 3, "{output}");
