@@ -104,7 +104,7 @@ const SENTENCE: &str = "This tool helps to read data from Kafka topics and outpu
 
 /// Where reading starts in a partition that is named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum From {
+pub enum Start {
     /// The log's start.
     Earliest,
     /// The log's end.
@@ -233,15 +233,15 @@ fn merged_over(mut below: Properties, above: &Properties) -> Properties {
 ///
 /// # Errors
 /// [`Ended`], for what is no offset.
-pub fn from(options: &Options, console: &Console) -> Result<From, Ended> {
+pub fn start(options: &Options, console: &Console) -> Result<Start, Ended> {
     let Some(text) = options.values("offset").first().copied().map(String::from) else {
-        return Ok(if options.has("from-beginning") { From::Earliest } else { From::Latest });
+        return Ok(if options.has("from-beginning") { Start::Earliest } else { Start::Latest });
     };
     match text.to_ascii_lowercase().as_str() {
-        "earliest" => Ok(From::Earliest),
-        "latest" => Ok(From::Latest),
+        "earliest" => Ok(Start::Earliest),
+        "latest" => Ok(Start::Latest),
         number => match number.parse::<i64>() {
-            Ok(offset) if offset >= 0 => Ok(From::Offset(offset)),
+            Ok(offset) if offset >= 0 => Ok(Start::Offset(offset)),
             _ => {
                 let why = format!(
                     "The provided offset value '{text}' is incorrect. Valid values are 'earliest', 'latest', or a non-negative long."

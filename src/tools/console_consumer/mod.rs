@@ -32,7 +32,7 @@ use super::kafka_client::{Role, client_config, errors};
 use super::options::{Ended, Options};
 use super::progress::Progress;
 use crate::base::Env;
-use flags::From;
+use flags::Start;
 use formatter::{Formatter, Shown};
 
 const LOGGER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
@@ -62,7 +62,7 @@ fn consume(args: &[String], console: &Console, env: &Env) -> Result<u8, Ended> {
         Ok(properties) => properties,
         Err(error) => return Ok(crash(console, &error)),
     };
-    let from = flags::from(&options, console)?;
+    let start = flags::start(&options, console)?;
     let class = options.values("formatter").first().copied().unwrap_or(formatter::DEFAULT);
     let formatter = flags::formatter_properties(&options).and_then(|p| Formatter::of_class(class, &p, console));
     let formatter = match formatter {
@@ -86,7 +86,7 @@ fn consume(args: &[String], console: &Console, env: &Env) -> Result<u8, Ended> {
     let max_age = max_age.map_or(MAX_AGE, Duration::from_millis);
     let mut count = 0;
     let outcome = Consumer::new(&config, Group::new(voice, ()), stop.clone()).and_then(|consumer| {
-        let outcome = begin(&options, from, &consumer, max_age)
+        let outcome = begin(&options, start, &consumer, max_age)
             .and_then(|()| copy(&options, &formatter, &consumer, console, &mut count));
         consumer.leave();
         outcome
@@ -108,13 +108,13 @@ fn crash(console: &Console, error: &Exception) -> u8 {
 }
 
 /// Takes a partition, or subscribes.
-fn begin(options: &Options, from: From, consumer: &Consumer, max_age: Duration) -> Result<(), Exception> {
+fn begin(options: &Options, start: Start, consumer: &Consumer, max_age: Duration) -> Result<(), Exception> {
     let topic = options.value("topic")?;
     if let (Some(topic), Some(partition)) = (topic, options.integer("partition")?) {
-        let offset = match from {
-            From::Earliest => Offset::Beginning,
-            From::Latest => Offset::End,
-            From::Offset(offset) => Offset::Offset(offset),
+        let offset = match start {
+            Start::Earliest => Offset::Beginning,
+            Start::Latest => Offset::End,
+            Start::Offset(offset) => Offset::Offset(offset),
         };
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(topic, partition, offset).map_err(|error| errors::exception(&error))?;

@@ -82,7 +82,7 @@ impl<D: Delivered> Producer<D> {
     ///
     /// # Errors
     /// What keeps the record from ever being sent; it has no report then.
-    pub fn send<'a>(&self, mut record: Record<'a, D>) -> Result<(), Exception> {
+    pub fn send(&self, mut record: Record<'_, D>) -> Result<(), Exception> {
         let mut since = None;
         loop {
             match self.inner.send(record) {
