@@ -72,7 +72,9 @@ impl LogWriter {
     /// # Errors
     /// The batch is refused, or storage failed.
     pub async fn append_leader(&mut self, append: LeaderAppend) -> Result<Appended, AppendError> {
-        self.run(move |log, state| log.append_leader(state, &append)).await
+        let appended = self.run(move |log, state| log.append_leader(state, &append)).await?;
+        self.flush_if_due().await?;
+        Ok(appended)
     }
 
     /// Appends what the leader sent, as it is. A batch cut at the end is left out, and so is everything from the first batch on whose
@@ -81,7 +83,20 @@ impl LogWriter {
     /// # Errors
     /// Offsets that do not follow, corrupt batches, or storage failed.
     pub async fn append_follower(&mut self, records: Bytes, leader_epoch: i32) -> Result<Appended, AppendError> {
-        self.run(move |log, state| log.append_follower(state, &records, leader_epoch)).await
+        let appended = self.run(move |log, state| log.append_follower(state, &records, leader_epoch)).await?;
+        self.flush_if_due().await?;
+        Ok(appended)
+    }
+
+    /// What `flush.messages` asks for, with the append mutex held: an append is answered when it is on the device. In the pool, since a
+    /// worker that waits for an fsync serves nobody.
+    async fn flush_if_due(&self) -> Result<(), LogError> {
+        let log = self.log();
+        if !log.is_flush_due() {
+            return Ok(());
+        }
+        let here = Arc::clone(log);
+        log.gate().run_long(move || here.flush_blocking()).await
     }
 
     /// The leader's epoch starts at the log's end. Written down in the background, before the recovery point passes it.
@@ -175,7 +190,6 @@ impl Log {
             records: u64::try_from(valid.count).unwrap_or(0),
         };
         self.write(state, &[IoSlice::new(&head), IoSlice::new(body)], &[prepared])?;
-        self.flush_if_due()?;
         Ok(appended)
     }
 
@@ -239,7 +253,6 @@ impl Log {
             appended.bytes += end - position;
             (from, position) = (to, end);
         }
-        self.flush_if_due()?;
         Ok(appended)
     }
 
