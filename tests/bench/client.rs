@@ -74,8 +74,8 @@ impl Connection {
         Ok(self.call(&none, METADATA_VERSION)?.brokers.iter().map(|broker| broker.node_id).collect())
     }
 
-    /// Creates a topic and waits until each partition has a leader and `replicas` in sync. Gives the leaders.
-    pub fn create_topic(&mut self, name: &str, partitions: i32, replicas: i16) -> Result<Vec<i32>> {
+    /// Creates a topic and waits until each partition has a leader and so many replicas in sync. Gives the leaders.
+    pub fn create_topic(&mut self, name: &str, partitions: i32, replicas: i16, in_sync: usize) -> Result<Vec<i32>> {
         let topic = CreateTopicsRequestTopic {
             name: name.into(),
             num_partitions: partitions,
@@ -89,7 +89,7 @@ impl Connection {
         }
         let begin = Instant::now();
         while begin.elapsed() < LEADER_LIMIT {
-            if let Some(leaders) = self.leaders(name, usize::from(replicas.unsigned_abs()))? {
+            if let Some(leaders) = self.leaders(name, in_sync)? {
                 return Ok(leaders);
             }
             thread::sleep(Duration::from_millis(1));
@@ -167,8 +167,8 @@ pub fn fetch(topic: &str, partition: i32, offset: i64, max_bytes: i32) -> Result
     encode(&request, FETCH_VERSION)
 }
 
-/// The bytes of records in a fetch's answer, and the offset after its last whole batch; none when there were none.
-pub fn fetched(answer: Bytes) -> Result<Option<(usize, i64)>> {
+/// The bytes of the whole batches in a fetch's answer, and the offset after the last; none when there were none.
+pub fn fetched(answer: Bytes) -> Result<Option<(u64, i64)>> {
     let (_, response) = decode_response::<FetchResponse>(answer, FETCH_VERSION)?;
     let partition = response.responses.first().and_then(|topic| topic.partitions.first());
     let partition = partition.ok_or("an answer without a partition")?;
@@ -176,5 +176,7 @@ pub fn fetched(answer: Bytes) -> Result<Option<(usize, i64)>> {
         return Err(format!("a fetch was answered with error {}", partition.error_code).into());
     }
     let records = partition.records.bytes().cloned().unwrap_or_default();
-    Ok(Batches::new(&records).map_while(std::result::Result::ok).last().map(|last| (records.len(), last.next_offset())))
+    let mut batches = Batches::new(&records);
+    let last = batches.by_ref().map_while(std::result::Result::ok).last();
+    Ok(last.map(|last| (batches.position() as u64, last.next_offset())))
 }

@@ -81,7 +81,7 @@ pub fn fetch(address: SocketAddr, topic: &str, max_bytes: i32, bytes: u64) -> Re
         connection.send(&client::fetch(topic, 0, offset, max_bytes)?)?;
         match client::fetched(connection.receive()?)? {
             Some((length, next)) => {
-                got += length as u64;
+                got += length;
                 offset = next;
             }
             None if offset > 0 => offset = 0,

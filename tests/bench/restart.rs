@@ -34,7 +34,7 @@ const ACK_LIMIT: Duration = Duration::from_secs(120);
 const CLIENTS: u64 = 5_000;
 const CLIENT_TOPIC: &str = "clients";
 
-/// The producer beside them: how many 1 KB batches a second, and how long. The time covers what all clients take with Kafka.
+/// The producer beside them: how many 1 KB batches a second, and how long from when the clients begin.
 const BESIDE_PER_SECOND: u64 = 500;
 const BESIDE_LENGTH: Duration = Duration::from_secs(5);
 
@@ -95,7 +95,7 @@ fn killed(bench: &Bench, plan: &Plan, note: &mut impl FnMut(&'static Row, f64)) 
 
 /// Writes the data to be recovered.
 fn fill(bench: &Bench, address: SocketAddr) -> Result<()> {
-    Connection::to(address)?.create_topic(RECOVER_TOPIC, RECOVER_PARTITIONS, 1)?;
+    Connection::to(address)?.create_topic(RECOVER_TOPIC, RECOVER_PARTITIONS, 1, 1)?;
     let batch = client::batch(64 * 1024, 1024)?;
     let count = bench.scaled(RECOVER_BYTES) / batch.len() as u64 / u64::from(RECOVER_PARTITIONS.unsigned_abs());
     for partition in 0..RECOVER_PARTITIONS {
@@ -123,11 +123,8 @@ fn reconnected(bench: &Bench, plan: &Plan, note: &mut impl FnMut(&'static Row, f
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let count = bench.scaled(CLIENTS);
     let broker = plan.start()?;
-    Connection::to(plan.address)?.create_topic(CLIENT_TOPIC, 1, 1)?;
-    let held = runtime.block_on(connect_all(plan.address, count))?;
+    Connection::to(plan.address)?.create_topic(CLIENT_TOPIC, 1, 1, 1)?;
     broker.stop()?;
-    drop(held);
-
     let broker = plan.start()?;
     let frame = client::produce(CLIENT_TOPIC, 0, 1, &client::batch(1024, 95)?)?;
     while Connection::to(plan.address)?.leaders(CLIENT_TOPIC, 1)?.is_none() {

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,6 +24,9 @@ pub struct Produce {
     topic: &'static str,
     batch_bytes: usize,
     record_bytes: usize,
+    /// Sent before, on a topic of its own: enough for a Java machine to have compiled what it runs, and over all shapes too little for
+    /// the topic to roll, whose flush would fall into the measurement.
+    warm_requests: u64,
     total_bytes: u64,
     /// The row counts requests, not bytes.
     by_request: bool,
@@ -35,6 +38,7 @@ pub static PRODUCES: [Produce; 3] = [
         topic: "large",
         batch_bytes: 64 * 1024,
         record_bytes: 1024,
+        warm_requests: 8_000,
         total_bytes: 768_000_000,
         by_request: false,
     },
@@ -43,6 +47,7 @@ pub static PRODUCES: [Produce; 3] = [
         topic: "middle",
         batch_bytes: 16 * 1024,
         record_bytes: 1024,
+        warm_requests: 16_000,
         total_bytes: 512_000_000,
         by_request: false,
     },
@@ -51,6 +56,7 @@ pub static PRODUCES: [Produce; 3] = [
         topic: "small",
         batch_bytes: 1024,
         record_bytes: 95,
+        warm_requests: 60_000,
         total_bytes: 40_000_000,
         by_request: true,
     },
@@ -105,11 +111,8 @@ pub const OPEN_PER_SECOND: u64 = 500;
 
 /// How long the open loop runs.
 pub fn open_length(bench: &Bench) -> Duration {
-    Duration::from_secs(bench.scaled(10).max(2))
+    Duration::from_secs(bench.scaled(8).max(2))
 }
-
-/// How long a Java machine is warmed with each kind of request; Ottla gets the same.
-const WARM_TIME: Duration = Duration::from_secs(3);
 
 /// How long an idle broker is left alone before its memory is read: what the start used is given back by then.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
@@ -143,9 +146,9 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
 fn loaded(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
     let address = broker.address();
     let mut admin = Connection::to(address)?;
-    admin.create_topic("warm", 1, 1)?;
+    admin.create_topic("warm", 1, 1, 1)?;
     for shape in &PRODUCES {
-        admin.create_topic(shape.topic, 1, 1)?;
+        admin.create_topic(shape.topic, 1, 1, 1)?;
     }
     warm(bench, address)?;
     for shape in &PRODUCES {
@@ -170,8 +173,7 @@ fn loaded(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f6
         note(&rows::OPEN_P999, alone.quantile_ms(0.999));
         let cold = ColdReader::start(broker)?;
         let mut beside = load::open_loop(address, &frame, OPEN_PER_SECOND, open_length(bench))?;
-        let read_bytes = cold.stop()?;
-        bench.progress(&format!("  (the cold reader read {:.0} MB)", read_bytes as f64 / 1e6));
+        cold.stop()?;
         note(&rows::COLD_P50, beside.quantile_ms(0.5));
         note(&rows::COLD_P99, beside.quantile_ms(0.99));
         note(&rows::COLD_P999, beside.quantile_ms(0.999));
@@ -179,73 +181,55 @@ fn loaded(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f6
     Ok(())
 }
 
-/// Every kind of request for a while, on a topic of its own.
+/// Every kind of request, on a topic of its own.
 fn warm(bench: &Bench, address: SocketAddr) -> Result<()> {
-    let time = if bench.args.quick { WARM_TIME / 10 } else { WARM_TIME };
     for shape in &PRODUCES {
-        let begin = Instant::now();
-        while begin.elapsed() < time {
-            shape.run(address, "warm", 200)?;
-        }
+        shape.run(address, "warm", bench.scaled(shape.warm_requests))?;
     }
     for shape in &FETCHES {
-        let begin = Instant::now();
-        while begin.elapsed() < time / 2 {
-            load::fetch(address, "warm", shape.max_bytes, 50_000_000)?;
-        }
+        load::fetch(address, "warm", shape.max_bytes, shape.bytes(bench) / 2)?;
     }
     Ok(())
 }
 
-/// A consumer that reads data which is on the disk alone, as fast as it comes.
+/// A consumer that reads data which is on the disk alone, at an even rate: faster, and two cores are busy with the reader itself.
 struct ColdReader {
     stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<Result<u64>>,
+    thread: thread::JoinHandle<Result<()>>,
 }
+
+/// Twelve times what the open loop writes meanwhile.
+const COLD_BYTES_PER_SECOND: u64 = 100_000_000;
 
 impl ColdReader {
     fn start(broker: &Broker) -> Result<Self> {
-        let dir = broker.plan().data.join(format!("{}-0", PRODUCES[0].topic));
-        let bytes = forget(&dir)?;
+        let topic = PRODUCES[0].topic;
+        let segment = File::open(broker.plan().data.join(format!("{topic}-0/{:020}.log", 0)))?;
+        let end = segment.metadata()?.len();
+        segment.sync_all()?; // a page that is not on the disk yet can't be dropped
+        fadvise(&segment, 0, None, Advice::DontNeed)?;
         let (address, stop) = (broker.address(), Arc::new(AtomicBool::new(false)));
         let stopped = stop.clone();
         let thread = thread::spawn(move || {
             let mut connection = Connection::to(address)?;
-            let (mut read, mut pass, mut offset) = (0, 0, 0);
+            let begin = Instant::now();
+            let (mut read, mut position, mut offset) = (0, 0, 0);
             while !stopped.load(Ordering::Relaxed) {
-                connection.send(&client::fetch(PRODUCES[0].topic, 0, offset, 1 << 20)?)?;
+                let due = begin + Duration::from_secs_f64(read as f64 / COLD_BYTES_PER_SECOND as f64);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                connection.send(&client::fetch(topic, 0, offset, 1 << 20)?)?;
                 let (length, next) = client::fetched(connection.receive()?)?.ok_or("no data to read")?;
-                read += length as u64;
-                pass += length as u64;
-                offset = next;
-                if pass >= bytes {
-                    forget(&dir)?;
-                    (pass, offset) = (0, 0);
-                }
+                fadvise(&segment, position, NonZeroU64::new(length), Advice::DontNeed)?; // cold again for the next pass
+                read += length;
+                (position, offset) = if position + length < end { (position + length, next) } else { (0, 0) };
             }
-            Ok(read)
+            Ok(())
         });
         Ok(Self { stop, thread })
     }
 
-    /// Gives the bytes it has read.
-    fn stop(self) -> Result<u64> {
+    fn stop(self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the cold reader panicked")?
     }
-}
-
-/// Writes a partition's segments to the disk and takes them out of the page cache. Gives their bytes.
-fn forget(dir: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "log") {
-            let file = File::open(&path)?;
-            file.sync_all()?;
-            fadvise(&file, 0, None, Advice::DontNeed)?;
-            bytes += file.metadata()?.len();
-        }
-    }
-    Ok(bytes)
 }
