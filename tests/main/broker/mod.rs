@@ -1,8 +1,12 @@
-//! A whole broker on simulated parts: dynamic configs, ZooKeeper sessions, start and stop.
+//! A whole broker on simulated parts: dynamic configs, ZooKeeper sessions, start and stop, requests that
+//! make no sense.
 
 pub mod bed;
 
-mod configs;
-mod elections;
+pub mod configs;
+mod dynamic;
+pub mod elections;
+mod logging;
+mod nonsense;
 mod sessions;
 mod start_stop;
