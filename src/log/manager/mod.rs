@@ -7,7 +7,10 @@
 mod background;
 mod cleaning;
 mod load;
+mod prepare;
 mod stop;
+
+pub use prepare::NewLog;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -267,9 +270,11 @@ impl LogManager {
             let home = online.into_iter().find(|h| h.path() == dir);
             return home.map(Arc::clone).ok_or_else(|| LogError::NoSuchDir(dir.to_path_buf()));
         }
-        let all = self.all();
-        let count = |home: &Arc<Home>| all.iter().filter(|log| Arc::ptr_eq(log.home(), home)).count();
-        match online.into_iter().min_by_key(|home| count(home)) {
+        if let [only] = online[..] {
+            return Ok(Arc::clone(only));
+        }
+        let counts = self.log_counts();
+        match online.into_iter().min_by_key(|home| counts.get(home.path())) {
             Some(home) => Ok(Arc::clone(home)),
             None => Err(self.homes.first().map_or(LogError::NoSuchDir(PathBuf::new()), |h| {
                 h.check().err().unwrap_or_else(|| LogError::NoSuchDir(h.path().to_path_buf()))

@@ -140,6 +140,22 @@ impl Plan {
         self
     }
 
+    /// Runs it with so many files that it may open.
+    pub fn with_open_files(mut self, count: u32) -> Self {
+        self.wrapper = vec!["prlimit".into(), format!("--nofile={count}:{count}")];
+        self
+    }
+
+    /// Runs it where `/etc/hosts` is another file, which may be written again while it runs.
+    pub fn with_hosts(mut self, hosts: &Path) -> Self {
+        let mount = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
+        let root = rustix::process::geteuid().is_root();
+        let words = ["unshare", "--mount"].into_iter().chain((!root).then_some("--map-root-user"));
+        self.wrapper = words.chain(["sh", "-c", mount, "sh"]).map(String::from).collect();
+        self.wrapper.push(hosts.display().to_string());
+        self
+    }
+
     fn properties(&self) -> String {
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
@@ -188,6 +204,13 @@ impl Plan {
 
     /// Starts the broker and waits until it serves and knows itself and the leaders of all topics.
     pub fn start(self) -> Broker {
+        let broker = self.start_among_leaderless();
+        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
+        broker
+    }
+
+    /// Starts the broker and waits until it serves, also where topics have no leader.
+    pub fn start_among_leaderless(self) -> Broker {
         if self.kind == Kind::Apache {
             self.wait_for_old_session();
         }
@@ -197,9 +220,7 @@ impl Plan {
                 p.output().contains(STARTED) && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
             })
             .unwrap_or_else(|why| panic!("{why}"));
-        let broker = Broker { process, plan: self };
-        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
-        broker
+        Broker { process, plan: self }
     }
 
     /// Starts the broker and waits for nothing: for who looks after it by himself ([`Broker::ended`]).
@@ -280,6 +301,11 @@ impl Broker {
         }
         assert!(self.plan.logs.join(".kafka_cleanshutdown").exists(), "no mark of a clean stop in the log directory");
         self.plan.clone()
+    }
+
+    /// Files it has open now, sockets too.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).expect("it runs").count()
     }
 
     /// SIGKILL. Gives the plan to start it again.
