@@ -71,6 +71,19 @@ async fn max_connections() {
     set_broker(&bed, "", "max.connections", "1").await;
     let mut late = [bed.connect().await, bed.connect().await];
     assert!(!(answers(&mut late[0]).await && answers(&mut late[1]).await), "there is room for one");
+    of_a_listener().await;
+}
+
+/// A listener's own bound, which stands under the listener's prefix.
+async fn of_a_listener() {
+    let bed = Bed::new().await;
+    set_broker(&bed, "", "listener.name.plaintext.max.connections", "2").await;
+    let mut first = bed.connect().await;
+    assert!(answers(&mut first).await, "with the controller's own the second");
+    let mut second = bed.connect().await;
+    assert!(!answers(&mut second).await, "the third waits");
+    drop(first);
+    second.frame().await.expect("the answer that was waited for");
 }
 
 async fn per_ip() {
