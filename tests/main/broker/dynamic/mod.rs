@@ -128,6 +128,7 @@ impl Trial {
             ("log.retention.check.interval.ms", "1000"),
             ("log.flush.scheduler.interval.ms", "1000"),
             ("log.initial.task.delay.ms", "0"),
+            ("log.cleaner.backoff.ms", "1000"),
         ];
         Self { bed: Bed::with(&quick).await, key, level }
     }
