@@ -22,7 +22,8 @@ const NODE_VERSION: i32 = 5;
 /// How much longer than a session timeout another's node is waited for: the server expires sessions in ticks.
 const EXPIRY_SLACK: Duration = Duration::from_secs(2);
 
-/// Builds the registration from the advertised listeners. A port of 0 becomes the bound one, a missing host the machine's name.
+/// Builds the registration from the advertised listeners that are bound. A port of 0 becomes the bound one, a missing host the
+/// machine's name.
 ///
 /// # Errors
 /// A machine without a name.
@@ -34,10 +35,9 @@ pub fn node(
 ) -> Result<Node, StartError> {
     let mut endpoints = Vec::with_capacity(config.advertised_listeners.len());
     for listener in &config.advertised_listeners {
-        let port = match listener.port {
-            0 => bound.get(listener.name.as_str()).map_or(0, SocketAddr::port),
-            port => port,
-        };
+        // One that could not be opened while running is told to nobody.
+        let Some(address) = bound.get(listener.name.as_str()) else { continue };
+        let port = if listener.port == 0 { address.port() } else { listener.port };
         let host = match &listener.host {
             Some(host) => host.clone(),
             None => own_name()?,

@@ -134,7 +134,11 @@ pub fn topic_effect(key: &TopicKey) -> Effect {
         // Fixed at the broker, where Kafka ignores the topic's too.
         Some(broker) => effect(broker),
         None if key.name.starts_with("remote.") => Effect::Refused("tiered storage"),
-        None => Effect::Works,
+        // `leader.replication.throttled.replicas` is nothing without its rate.
+        None => match table::get_dynamic(&key.name.replace("replicas", "rate")) {
+            Some(rate) => effect(rate),
+            None => Effect::Works,
+        },
     }
 }
 

@@ -105,6 +105,18 @@ impl File {
         }
     }
 
+    /// Asks for room on the device for the first `len` bytes; the length stays. [`File::set_len`] to the length gives back what is unused.
+    ///
+    /// # Errors
+    /// The device's: no such room, or a file system that can't.
+    pub fn allocate(&self, len: u64) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.allocate(len),
+            #[cfg(feature = "sim")]
+            File::Sim(_) => Ok(()),
+        }
+    }
+
     /// On return content and length are on the device. A failure is final: the kernel may have dropped the pages, so a second try proves
     /// nothing; the directory must go offline.
     ///

@@ -72,6 +72,10 @@ impl RealFile {
         self.0.set_len(len)
     }
 
+    pub(super) fn allocate(&self, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len)?)
+    }
+
     pub(super) fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
     }

@@ -146,6 +146,9 @@ impl Log {
         self.doom(&gone)?;
         self.with_place(|place| {
             let segment = Segment::create(place, offset, now_ms, self.jitter(&config))?;
+            if config.preallocate {
+                segment.preallocate(config.segment_bytes);
+            }
             self.segments.store(Arc::new(vec![Arc::new(segment)]));
             *self.tail.lock() = Tail::new(offset, offset, 0);
             Ok(())

@@ -269,6 +269,9 @@ impl Opening<'_> {
         if self.segments.is_empty() {
             let base = self.options.log_start.max(0);
             let segment = Segment::create(self.place, base, self.shared.env.clock.wall_ms(), self.jitter())?;
+            if self.options.config.preallocate {
+                segment.preallocate(self.options.config.segment_bytes);
+            }
             self.segments.push(Arc::new(segment));
         }
         Ok(())

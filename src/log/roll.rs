@@ -58,7 +58,13 @@ impl Log {
         let now_ms = self.shared().env.clock.wall_ms();
         self.with_place(|place| {
             old.finish_indexes(place)?;
+            if config.preallocate {
+                old.give_room_back()?;
+            }
             let segment = Segment::create(place, base, now_ms, self.jitter(&config))?;
+            if config.preallocate {
+                segment.preallocate(config.segment_bytes);
+            }
             let mut segments = self.segments.load().as_ref().clone();
             if old.base_offset() == base {
                 segments.pop(); // it was empty; its files are the new one's

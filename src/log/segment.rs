@@ -128,6 +128,22 @@ impl Segment {
         Ok(())
     }
 
+    /// `preallocate`: asks for the whole segment's room. Its length stays what was written, so that no reader and no recovery sees zeros
+    /// (Kafka's file has its full length at once). In vain on a file system that can't, or a full one.
+    pub fn preallocate(&self, bytes: i32) {
+        if let Err(error) = self.file.allocate(u64::try_from(bytes).unwrap_or(0)) {
+            tracing::warn!(base_offset = self.base_offset, %error, "could not preallocate a segment; going on without");
+        }
+    }
+
+    /// Gives back what [`Segment::preallocate`] asked for too much.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn give_room_back(&self) -> io::Result<()> {
+        self.file.set_len(self.size())
+    }
+
     /// First offset it may have.
     pub fn base_offset(&self) -> i64 {
         self.base_offset

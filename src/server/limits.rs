@@ -80,7 +80,7 @@ struct State {
 #[derive(Debug)]
 struct Open {
     listener: Arc<str>,
-    used_ms: Arc<AtomicU64>,
+    used_us: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -97,7 +97,7 @@ pub struct Place {
     room: Room,
     ip: IpAddr,
     number: u64,
-    used_ms: Arc<AtomicU64>,
+    used_us: Arc<AtomicU64>,
 }
 
 impl ConnectionLimits {
@@ -160,15 +160,15 @@ impl ConnectionLimits {
         state.next += 1;
         let number = state.next;
         drop(state);
-        let used_ms = Arc::new(AtomicU64::new(self.0.now_ms()));
-        Some(Place { room, ip, number, used_ms })
+        let used_us = Arc::new(AtomicU64::new(self.0.now_us()));
+        Some(Place { room, ip, number, used_us })
     }
 
     /// A connection serves, in this task: it can be ended to make room for a broker.
     pub fn serving(&self, ticket: Ticket, task: AbortHandle) {
-        let Ticket { listener, number, used_ms } = ticket;
+        let Ticket { listener, number, used_us } = ticket;
         if !task.is_finished() {
-            self.0.state.lock().open.insert(number, Open { listener, used_ms, task });
+            self.0.state.lock().open.insert(number, Open { listener, used_us, task });
         }
         self.0.shed();
     }
@@ -179,24 +179,24 @@ impl ConnectionLimits {
 pub struct Ticket {
     listener: Arc<str>,
     number: u64,
-    used_ms: Arc<AtomicU64>,
+    used_us: Arc<AtomicU64>,
 }
 
 impl Place {
     /// For the task that will serve.
     pub fn ticket(&self) -> Ticket {
-        Ticket { listener: self.room.listener.clone(), number: self.number, used_ms: self.used_ms.clone() }
+        Ticket { listener: self.room.listener.clone(), number: self.number, used_us: self.used_us.clone() }
     }
 
     /// The connection is used.
     pub fn touch(&self) {
-        self.used_ms.store(self.room.shared.now_ms(), Ordering::Relaxed);
+        self.used_us.store(self.room.shared.now_us(), Ordering::Relaxed);
     }
 }
 
 impl Shared {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Counts a connection in, and says how long it must wait for the rates.
@@ -239,7 +239,7 @@ impl Shared {
         state.open.retain(|_, open| !open.task.is_finished());
         let mut victims: Vec<(u64, u64)> = {
             let others = state.open.iter().filter(|(_, open)| bounds.protected.as_ref() != Some(&open.listener));
-            others.map(|(number, open)| (open.used_ms.load(Ordering::Relaxed), *number)).collect()
+            others.map(|(number, open)| (open.used_us.load(Ordering::Relaxed), *number)).collect()
         };
         let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
         if excess == 0 {

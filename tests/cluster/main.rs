@@ -13,6 +13,7 @@ mod apis;
 mod bad_input;
 mod clients;
 mod compaction;
+mod configs;
 mod durability;
 mod elections;
 mod frames;

@@ -130,12 +130,31 @@ fn line(level: &str, logger: &str, event: &Event<'_>) -> String {
     // Writing into a String does not fail.
     let _ = write!(text, "[{}] {level} ", time());
     let _ = DefaultFields::new().format_fields(Writer::new(&mut text), event);
+    let mut text = one_line(text);
+    let _ = writeln!(text, " ({logger})");
+    text
+}
+
+/// Cut to size, and without characters by which a client's text could pose as another line: what follows a newline is set in, as
+/// Kafka's stack traces are.
+pub fn one_line(mut text: String) -> String {
     if text.len() > MAX_LINE_BYTES {
         text.truncate(text.floor_char_boundary(MAX_LINE_BYTES));
         text.push_str("...");
     }
-    let _ = writeln!(text, " ({logger})");
-    text
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push_str("\n\t"),
+            '\t' => safe.push(c),
+            c if c.is_control() => safe.extend(c.escape_default()),
+            c => safe.push(c),
+        }
+    }
+    safe
 }
 
 fn time() -> impl std::fmt::Display {

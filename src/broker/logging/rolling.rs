@@ -60,14 +60,14 @@ impl RollingFile {
         rolled
     }
 
-    /// Everything written is in the file.
+    /// Everything written is in the file; false: there is none.
     ///
     /// # Errors
     /// The disk's.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<bool> {
         match &mut self.open {
-            Some(open) => open.out.flush(),
-            None => Ok(()),
+            Some(open) => open.out.flush().map(|()| true),
+            None => Ok(false),
         }
     }
 

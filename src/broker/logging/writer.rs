@@ -1,6 +1,7 @@
 //! The thread that writes log lines. Whoever logs puts a line into a bounded queue and goes on; when the queue is full, because a disk or
 //! a terminal does not keep up, the line is dropped and counted, and the count is told when there is room again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
@@ -58,7 +59,7 @@ impl LogWriter {
                 Vec::new()
             }
         };
-        Self::start_with(Outlets { files, stdout: Box::new(io::stdout()), failing: false })
+        Self::start_with(Outlets { files, stdout: Box::new(io::stdout()), failing: BTreeSet::new() })
     }
 
     /// With other outlets than a process has.
@@ -119,8 +120,8 @@ pub struct Outlets {
     pub files: Vec<RollingFile>,
     /// Gets what `server.log` gets, or everything.
     pub stdout: Box<dyn Write + Send>,
-    /// A file could not be written, which was told.
-    pub failing: bool,
+    /// Files that could not be written, which was told.
+    pub failing: BTreeSet<LogFile>,
 }
 
 impl Outlets {
@@ -131,25 +132,29 @@ impl Outlets {
             let _ = self.stdout.write_all(line.text.as_bytes()); // nobody reads it: nothing to be done
         }
         let Some(file) = file else { return };
-        match file.write(line.text.as_bytes(), &chrono::Local::now().format(super::rolling::STAMP).to_string()) {
-            Ok(()) => self.failing = false,
-            Err(error) => self.complain(&error),
+        let hour = chrono::Local::now().format(super::rolling::STAMP).to_string();
+        if let Err(error) = file.write(line.text.as_bytes(), &hour) {
+            self.complain(line.file, &error);
         }
     }
 
     fn flush(&mut self) {
         let _ = self.stdout.flush();
-        let failed = self.files.iter_mut().filter_map(|file| file.flush().err()).last();
-        if let Some(error) = failed {
-            self.complain(&error);
+        let flushed: Vec<_> = self.files.iter_mut().map(RollingFile::flush).collect();
+        for (file, flushed) in LogFile::ALL.into_iter().zip(flushed) {
+            match flushed {
+                Ok(true) => drop(self.failing.remove(&file)),
+                Ok(false) => {}
+                Err(error) => self.complain(file, &error),
+            }
         }
     }
 
-    /// Once, on standard output: a full disk would fail every line.
-    fn complain(&mut self, error: &io::Error) {
-        if !std::mem::replace(&mut self.failing, true) {
-            let what = "a log file in LOG_DIR can't be written";
-            let _ = writeln!(self.stdout, "[{}] ERROR {what}: {error} (kafka.server.KafkaServer)", time());
+    /// Once until it works again, on standard output: a full disk would fail every line.
+    fn complain(&mut self, file: LogFile, error: &io::Error) {
+        if self.failing.insert(file) {
+            let what = format!("{} in LOG_DIR can't be written: {error}", file.name());
+            let _ = writeln!(self.stdout, "[{}] ERROR {what} (kafka.server.KafkaServer)", time());
         }
     }
 }

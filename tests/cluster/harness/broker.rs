@@ -72,6 +72,7 @@ impl Cluster {
             extra: Vec::new(),
             wrapper: Vec::new(),
             overrides: Vec::new(),
+            file: None,
             variables: Vec::new(),
         }
     }
@@ -105,6 +106,7 @@ pub struct Plan {
     extra: Vec<(String, String)>,
     wrapper: Vec<String>,
     overrides: Vec<String>,
+    file: Option<String>,
     variables: Vec<(String, String)>,
 }
 
@@ -126,6 +128,13 @@ impl Plan {
     pub fn with_variable(mut self, key: &str, value: &str) -> Self {
         self.variables.push((key.into(), value.into()));
         self
+    }
+
+    /// Starts it from this `server.properties` and no other settings but the listener's address, as an override.
+    pub fn with_file(mut self, text: &str) -> Self {
+        self.file = Some(text.into());
+        let port = self.port;
+        self.with_override(&format!("listeners=PLAINTEXT://127.0.0.1:{port}"))
     }
 
     /// The same broker as another kind.
@@ -157,6 +166,9 @@ impl Plan {
     }
 
     fn properties(&self) -> String {
+        if let Some(text) = &self.file {
+            return text.clone();
+        }
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
             ("zookeeper.connect", self.connect.clone()),

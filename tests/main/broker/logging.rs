@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use ottla::broker::logging::rolling::{MAX_FILE_BYTES, MAX_KEPT_BYTES, MAX_KEPT_FILES, RollingFile, surplus};
-use ottla::broker::logging::set_levels;
 use ottla::broker::logging::writer::{Line, LogWriter, Outlets};
+use ottla::broker::logging::{one_line, set_levels};
 use ottla::config::loggers::{Level, LogFile, Loggers, ROOT};
 
 /// What is written comes out of the channel.
@@ -29,7 +29,7 @@ fn files(dir: &Path) -> Vec<RollingFile> {
 
 fn start(files: Vec<RollingFile>) -> (LogWriter, Receiver<String>) {
     let (said, stdout) = channel();
-    let outlets = Outlets { files, stdout: Box::new(Outlet(said)), failing: false };
+    let outlets = Outlets { files, stdout: Box::new(Outlet(said)), failing: Default::default() };
     (LogWriter::start_with(outlets).expect("a thread"), stdout)
 }
 
@@ -82,7 +82,8 @@ fn a_stuck_outlet_holds_nobody_up_and_what_is_dropped_is_counted() {
     }
     let (go, gate) = channel();
     let (said, stdout) = channel();
-    let outlets = Outlets { files: Vec::new(), stdout: Box::new(Stuck(gate, Outlet(said))), failing: false };
+    let outlets =
+        Outlets { files: Vec::new(), stdout: Box::new(Stuck(gate, Outlet(said))), failing: Default::default() };
     let writer = LogWriter::start_with(outlets).expect("a thread");
     let lines = 20_000;
     for n in 0..lines {
@@ -189,4 +190,13 @@ fn levels_come_from_the_environment_as_in_kafkas_containers() {
     assert_eq!((levels[ROOT], levels["kafka.controller"]), (Level::Warn, Level::Trace));
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("no.such") && problems[1].contains("LOUD"));
+}
+
+#[test]
+fn text_of_clients_can_not_pose_as_a_line_of_its_own() {
+    assert_eq!(one_line("plain".into()), "plain");
+    assert_eq!(one_line("a\n[2026-11-20 12:00:00,000] INFO b".into()), "a\n\t[2026-11-20 12:00:00,000] INFO b");
+    assert_eq!(one_line("\u{1b}[2Jx\r".into()), "\\u{1b}[2Jx\\r");
+    let long = one_line("ü".repeat(20_000));
+    assert!(long.len() <= 16 * 1024 + 3 && long.ends_with("ü..."), "cut where a letter ends");
 }

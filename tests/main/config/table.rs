@@ -1,10 +1,10 @@
 //! The table itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ottla::config::table::{self, Mode, Type};
 use ottla::config::value::{default_of, parse};
-use ottla::config::{BrokerConfig, LogConfig, Value, Values, doc, topic};
+use ottla::config::{BrokerConfig, LogConfig, Value, Values, doc, not_built, topic};
 
 #[test]
 fn every_default_parses_and_passes_its_own_check() {
@@ -77,4 +77,65 @@ fn the_printed_table_has_every_key() {
     }
     let columns = |line: &str| line.replace("\\|", "").matches('|').count();
     assert!(markdown.lines().filter(|l| l.starts_with('|')).all(|l| [8, 7].contains(&columns(l))));
+}
+
+/// Every source file outside `config/`, one text.
+fn readers() -> String {
+    fn below(dir: &std::path::Path, text: &mut String) {
+        for entry in std::fs::read_dir(dir).expect("the source").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                if !path.ends_with("src/config") {
+                    below(&path, text);
+                }
+            } else {
+                text.push_str(&std::fs::read_to_string(path).expect("text"));
+            }
+        }
+    }
+    let mut text = String::new();
+    below(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+    text
+}
+
+/// Keys that become part of others before anybody reads them.
+const READ_WITHIN: &[(&str, &str)] = &[
+    ("node.id", "broker.id"),
+    ("log.dir", "log_dirs"),
+    ("log.roll.hours", "segment_ms"),
+    ("log.roll.jitter.hours", "segment_jitter_ms"),
+    ("log.retention.minutes", "retention_ms"),
+    ("log.retention.hours", "retention_ms"),
+    ("listener.security.protocol.map", "listeners"),
+    ("security.inter.broker.protocol", "inter_broker_listener"),
+    ("inter.broker.listener.name", "inter_broker_listener"),
+    ("message.timestamp.difference.max.ms", "timestamp_before_max_ms"),
+    ("message.timestamp.before.max.ms", "timestamp_before_max_ms"),
+    ("message.timestamp.after.max.ms", "timestamp_after_max_ms"),
+    ("message.timestamp.type", "timestamp_type"),
+    ("cleanup.policy", "cleanup"),
+    ("leader.replication.throttled.replicas", "leader_throttled_replicas"),
+    ("follower.replication.throttled.replicas", "follower_throttled_replicas"),
+    ("ottla.dead.process.detect.ms", "dead_process_detect_ms"),
+    ("max.connection.creation.rate", "max_connection_creation_rate"),
+];
+
+/// What no setting turns off and the table must not claim: a key that works is read by somebody.
+#[test]
+fn every_key_that_works_is_read() {
+    let source = readers();
+    let works = |effect: table::Effect| effect == table::Effect::Works;
+    let topics: HashMap<&str, &str> = topic::KEYS.iter().filter_map(|key| Some((key.broker?, key.name))).collect();
+    let broker_keys = table::all().filter(|key| works(not_built::effect(key)));
+    let names = broker_keys.map(|key| topics.get(key.name).copied().unwrap_or(key.name));
+    let own = topic::KEYS.iter().filter(|key| key.broker.is_none() && works(not_built::topic_effect(key)));
+    let unread: Vec<&str> = names
+        .chain(own.map(|key| key.name))
+        .filter(|name| {
+            let within = READ_WITHIN.iter().find(|(key, _)| key == name);
+            let field = within.map_or_else(|| name.replace('.', "_"), |(_, field)| field.replace('.', "_"));
+            !source.contains(&format!(".{field}"))
+        })
+        .collect();
+    assert_eq!(unread, Vec::<&str>::new(), "these are said to work, and nobody reads them");
 }

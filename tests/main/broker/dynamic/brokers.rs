@@ -13,7 +13,7 @@ use super::super::configs::write;
 use super::Held::{self, Apart, NoEffect, Shown};
 use super::{BROKER, alter, set_broker};
 
-const COMPACTION: &str = "what the cleaner does by it is seen in the tests of compaction";
+const MEMORY: &str = "how much memory a cleaning takes, not what it does: log::cleaner holds it";
 const THROTTLES: &str = "held where replication throttles are";
 const THREADS: &str = "there is no such thread pool";
 
@@ -30,12 +30,12 @@ pub(super) const KEYS: &[(&str, Held<()>)] = &[
     ("leader.replication.throttled.rate", Apart(THROTTLES)),
     ("listener.security.protocol.map", shown!(protocol_map)),
     ("listeners", shown!(listeners)),
-    ("log.cleaner.backoff.ms", Apart(COMPACTION)),
-    ("log.cleaner.dedupe.buffer.size", Apart(COMPACTION)),
-    ("log.cleaner.io.buffer.load.factor", Apart(COMPACTION)),
-    ("log.cleaner.io.buffer.size", Apart(COMPACTION)),
-    ("log.cleaner.io.max.bytes.per.second", Apart(COMPACTION)),
-    ("log.cleaner.threads", Apart(COMPACTION)),
+    ("log.cleaner.backoff.ms", shown!(cleaner_backoff)),
+    ("log.cleaner.dedupe.buffer.size", Apart(MEMORY)),
+    ("log.cleaner.io.buffer.load.factor", Apart(MEMORY)),
+    ("log.cleaner.io.buffer.size", Apart(MEMORY)),
+    ("log.cleaner.io.max.bytes.per.second", shown!(cleaner_throttle)),
+    ("log.cleaner.threads", Apart("how many logs are cleaned at once, not what is: log::cleaner holds it")),
     ("max.connection.creation.rate", shown!(creation_rate)),
     ("max.connections", shown!(max_connections)),
     ("max.connections.per.ip", shown!(per_ip)),
@@ -71,6 +71,19 @@ async fn max_connections() {
     set_broker(&bed, "", "max.connections", "1").await;
     let mut late = [bed.connect().await, bed.connect().await];
     assert!(!(answers(&mut late[0]).await && answers(&mut late[1]).await), "there is room for one");
+    of_a_listener().await;
+}
+
+/// A listener's own bound, which stands under the listener's prefix.
+async fn of_a_listener() {
+    let bed = Bed::new().await;
+    set_broker(&bed, "", "listener.name.plaintext.max.connections", "2").await;
+    let mut first = bed.connect().await;
+    assert!(answers(&mut first).await, "with the controller's own the second");
+    let mut second = bed.connect().await;
+    assert!(!answers(&mut second).await, "the third waits");
+    drop(first);
+    second.frame().await.expect("the answer that was waited for");
 }
 
 async fn per_ip() {
@@ -226,4 +239,42 @@ async fn verification() {
     assert_ne!(unverified(&bed, 7).await, 0);
     set_broker(&bed, "", "transaction.partition.verification.enable", "false").await;
     assert_eq!(unverified(&bed, 8).await, 0);
+}
+
+/// A compacted topic with some kilobytes of one key in closed segments, and its size.
+async fn dirty(bed: &Bed) -> u64 {
+    let compacted = [("cleanup.policy", "compact"), ("segment.bytes", "500")].into_iter().collect();
+    bed.topic_with("t", &[ME], &compacted).await;
+    let mut client = bed.connect().await;
+    for _ in 0..40 {
+        let mut batch = BatchBuilder::new(0);
+        batch.append(bed.env.clock.wall_ms(), Some(b"k"), Some(&[b'a'; 100]), &[]);
+        let answer = client.ask(&produce_records("t", -1, batch.build().expect("a batch")), 11).await;
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    }
+    bed.partition("t").log.size_bytes()
+}
+
+async fn cleaner_backoff() {
+    let bed = Bed::with(&[("log.cleaner.backoff.ms", "100000000")]).await;
+    let full = dirty(&bed).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(bed.partition("t").log.size_bytes(), full);
+    set_broker(&bed, "", "log.cleaner.backoff.ms", "1000").await;
+    bed.until("the cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+}
+
+async fn cleaner_throttle() {
+    let bed = Bed::with(&[("log.cleaner.backoff.ms", "1000")]).await;
+    set_broker(&bed, "", "log.cleaner.io.max.bytes.per.second", "300.0").await;
+    let start = Instant::now();
+    let full = dirty(&bed).await;
+    bed.until("the slow cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+    let slow = start.elapsed();
+    assert!(slow >= Duration::from_secs(10), "{full} bytes were read and written in {slow:?}");
+    let bed = Bed::with(&[("log.cleaner.backoff.ms", "1000")]).await;
+    let start = Instant::now();
+    let full = dirty(&bed).await;
+    bed.until("the cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -16,7 +16,7 @@ use ottla::wire::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsRequestConfig, IncrementalAlterConfigsRequestResource,
 };
 
-use super::bed::{Bed, Client, ME};
+use super::bed::{Bed, Client, ME, batch, produce_records};
 
 /// How a key is held.
 enum Held<T> {
@@ -128,6 +128,7 @@ impl Trial {
             ("log.retention.check.interval.ms", "1000"),
             ("log.flush.scheduler.interval.ms", "1000"),
             ("log.initial.task.delay.ms", "0"),
+            ("log.cleaner.backoff.ms", "1000"),
         ];
         Self { bed: Bed::with(&quick).await, key, level }
     }
@@ -185,4 +186,32 @@ async fn broker_keys_take_effect_at_once() {
             show(()).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn preallocated_segments_have_their_room_from_the_start() {
+    use std::os::unix::fs::MetadataExt;
+    const SEGMENT: u64 = 1_000_000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let bed = Bed::real(dir.path()).await;
+    bed.topic_with("t", &[ME], &[("segment.bytes", "1000000")].into_iter().collect()).await;
+    let mut client = bed.connect().await;
+    let fill = async |client: &mut Client| {
+        let answer = client.ask(&produce_records("t", -1, batch(&[7; 600_000])), 11).await;
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    };
+    let room = |offset: u64| {
+        let file = dir.path().join("t-0").join(format!("{offset:020}.log"));
+        std::fs::metadata(file).expect("a segment").blocks() * 512
+    };
+    fill(&mut client).await;
+    fill(&mut client).await;
+    assert!(room(1) < SEGMENT, "only what is written: {}", room(1));
+    assert_eq!(alter(&mut client, TOPIC, "t", "preallocate", "true").await.0, 0);
+    bed.until("the new value", || bed.partition("t").log.config().preallocate).await;
+    fill(&mut client).await;
+    assert!(room(2) >= SEGMENT, "the whole segment: {}", room(2));
+    fill(&mut client).await;
+    assert!(room(2) < SEGMENT, "what it did not need is given back: {}", room(2));
+    bed.broker.stop().await;
 }

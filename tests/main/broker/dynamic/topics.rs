@@ -12,7 +12,6 @@ use super::super::elections;
 use super::Held::{self, Apart, NoEffect, Shown};
 use super::Trial;
 
-const COMPACTION: &str = "what the cleaner does by it is seen in the tests of compaction";
 const THROTTLES: &str = "held where replication throttles are";
 const TIERED: &str = "tiered storage is off, and asking for it is refused";
 
@@ -28,7 +27,7 @@ pub(super) const KEYS: &[(&str, Held<Trial>)] = &[
     ("compression.lz4.level", NoEffect("the format is the same at every level")),
     ("compression.type", shown!(compression_type)),
     ("compression.zstd.level", shown!(zstd_level)),
-    ("delete.retention.ms", Apart(COMPACTION)),
+    ("delete.retention.ms", shown!(delete_retention)),
     ("file.delete.delay.ms", shown!(file_delete_delay)),
     ("flush.messages", shown!(flush_messages)),
     ("flush.ms", shown!(flush_ms)),
@@ -45,8 +44,8 @@ pub(super) const KEYS: &[(&str, Held<Trial>)] = &[
     ("message.timestamp.before.max.ms", shown!(timestamp_before)),
     ("message.timestamp.difference.max.ms", shown!(timestamp_difference)),
     ("message.timestamp.type", shown!(timestamp_type)),
-    ("min.cleanable.dirty.ratio", Apart(COMPACTION)),
-    ("min.compaction.lag.ms", Apart(COMPACTION)),
+    ("min.cleanable.dirty.ratio", shown!(dirty_ratio)),
+    ("min.compaction.lag.ms", shown!(min_compaction_lag)),
     ("min.insync.replicas", shown!(min_insync_replicas)),
     ("preallocate", Apart("preallocated_segments_have_their_room_from_the_start, which has real files")),
     ("remote.log.copy.disable", NoEffect(TIERED)),
@@ -366,4 +365,65 @@ async fn unclean_election(t: Trial) {
     let leads =
         || t.bed.broker.api().replicas.get(&super::super::bed::tp("t")).is_ok_and(|p| p.check_leader(-1).is_ok());
     t.bed.until("the unclean leader", leads).await;
+}
+
+/// Key `k` again and again, over closed segments: what a cleaning makes small.
+async fn fill_dirty(t: &Trial) {
+    for _ in 0..20 {
+        t.produces_at(t.now(), &[b'a'; 100]).await;
+    }
+}
+
+const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("segment.bytes", "500")];
+
+/// Nothing is cleaned under `never`, and with `at_once` it is.
+async fn cleaned_only_with(t: Trial, never: &str, at_once: &str) {
+    t.topic(COMPACTED).await;
+    t.set(never).await;
+    fill_dirty(&t).await;
+    let full = t.log().size_bytes();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(t.log().size_bytes(), full);
+    t.set(at_once).await;
+    t.bed.until("the cleaning", || t.log().size_bytes() < full / 2).await;
+}
+
+async fn dirty_ratio(t: Trial) {
+    cleaned_only_with(t, "1.0", "0.1").await;
+}
+
+async fn min_compaction_lag(t: Trial) {
+    cleaned_only_with(t, "100000000", "0").await;
+}
+
+async fn delete_retention(t: Trial) {
+    t.topic(COMPACTED).await;
+    let bury = async |key: &str| {
+        let mut batch = BatchBuilder::new(0);
+        batch.append(t.now(), Some(key.as_bytes()), None, &[]);
+        let mut client = t.bed.connect().await;
+        let answer = client.ask(&produce_records("t", -1, batch.build().expect("a batch")), 11).await;
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    };
+    let lies_there = |key: &str| {
+        let disk = t.bed.broker.api().replicas.logs.shared().disk.clone();
+        let logs = t.files().into_iter().filter(|(name, _)| name.ends_with(".log"));
+        let contains = |bytes: Vec<u8>| bytes.windows(key.len()).any(|w| w == key.as_bytes());
+        logs.map(|(name, _)| disk.read(&t.log().dir_path().join(name), 1 << 20)).any(|read| read.is_ok_and(contains))
+    };
+    // By the default for a day, from the first cleaning on.
+    bury("tombstone-1").await;
+    for _ in 0..5 {
+        fill_dirty(&t).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(lies_there("tombstone-1"));
+    t.set("1").await;
+    bury("tombstone-2").await;
+    for _ in 0..5 {
+        fill_dirty(&t).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(!lies_there("tombstone-2"), "gone with the second cleaning");
+    assert!(lies_there("tombstone-1"), "its day was set when it was first cleaned, as in Kafka");
 }
