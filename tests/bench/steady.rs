@@ -39,7 +39,7 @@ pub static PRODUCES: [Produce; 3] = [
         batch_bytes: 64 * 1024,
         record_bytes: 1024,
         warm_requests: 8_000,
-        total_bytes: 768_000_000,
+        total_bytes: 640_000_000,
         by_request: false,
     },
     Produce {
@@ -56,7 +56,7 @@ pub static PRODUCES: [Produce; 3] = [
         topic: "small",
         batch_bytes: 1024,
         record_bytes: 95,
-        warm_requests: 60_000,
+        warm_requests: 40_000,
         total_bytes: 40_000_000,
         by_request: true,
     },
@@ -111,7 +111,7 @@ pub const OPEN_PER_SECOND: u64 = 500;
 
 /// How long the open loop runs.
 pub fn open_length(bench: &Bench) -> Duration {
-    Duration::from_secs(bench.scaled(8).max(2))
+    Duration::from_secs(bench.scaled(6).max(2))
 }
 
 /// How long an idle broker is left alone before its memory is read: what the start used is given back by then.
