@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`] | a tool each |
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`leader_election`] | a tool each |
 //! | [`dump_log`] | reads files, no cluster |
 //! | [`admin_client`] | how the tools reach a cluster |
 //! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
@@ -22,6 +22,7 @@ pub mod dump_log;
 pub mod features;
 pub mod get_offsets;
 pub mod java;
+pub mod leader_election;
 pub mod log_dirs;
 pub mod options;
 pub mod topic_filter;
@@ -54,6 +55,9 @@ pub enum Tool {
     /// Deletes the records before given offsets (kafka-delete-records.sh).
     #[command(disable_help_flag = true)]
     DeleteRecords(Words),
+    /// Elects preferred or unclean leaders (kafka-leader-election.sh).
+    #[command(disable_help_flag = true)]
+    LeaderElection(Words),
     /// Prints what lies in the log directories of brokers (kafka-log-dirs.sh).
     #[command(disable_help_flag = true)]
     LogDirs(Words),
@@ -91,6 +95,7 @@ impl Tool {
             Tool::Configs(args) => (configs::run, args),
             Tool::GetOffsets(args) => (get_offsets::run, args),
             Tool::DeleteRecords(args) => (delete_records::run, args),
+            Tool::LeaderElection(args) => (leader_election::run, args),
             Tool::LogDirs(args) => (log_dirs::run, args),
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),

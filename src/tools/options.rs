@@ -15,14 +15,17 @@ pub enum Kind {
     Text,
     /// A 32-bit number.
     Integer,
+    /// `preferred` or `unclean`.
+    ElectionType,
 }
 
 impl Kind {
-    /// The simple name of its Java class.
+    /// The simple name of its Java class; of a choice, the words.
     pub fn java(self) -> &'static str {
         match self {
             Kind::Text => "String",
             Kind::Integer => "Integer",
+            Kind::ElectionType => "[PREFERRED,UNCLEAN]",
         }
     }
 }

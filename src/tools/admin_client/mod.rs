@@ -16,6 +16,7 @@
 pub mod cluster;
 pub mod config;
 pub mod configs;
+pub mod elections;
 pub mod offsets;
 pub mod quotas;
 pub mod topics;
@@ -34,6 +35,7 @@ use crate::tools::java::Exception;
 use crate::wire::{ApiKey, MetadataRequest, MetadataResponse, Request};
 
 pub use config::{AdminConfig, load_properties};
+pub use elections::Elections;
 
 /// "None", where a broker's id stands on the wire.
 const NO_BROKER: BrokerId = -1;
