@@ -18,6 +18,7 @@ mod frames;
 mod groups;
 mod handover;
 mod history;
+mod misfortunes;
 mod recorded_cluster;
 mod recorded_logs;
 mod replication;
