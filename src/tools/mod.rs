@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`] | a tool each |
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`], [`leader_election`] | a tool each |
 //! | [`console_producer`], [`console_consumer`] | records in and out |
 //! | [`producer_perf`], [`consumer_perf`], [`e2e_latency`]; [`verifiable_producer`], [`verifiable_consumer`] | measuring, checking |
 //! | [`dump_log`] | reads files, no cluster |
@@ -31,6 +31,7 @@ pub mod features;
 pub mod get_offsets;
 pub mod java;
 pub mod kafka_client;
+pub mod leader_election;
 pub mod log_dirs;
 pub mod options;
 pub mod producer_perf;
@@ -67,6 +68,9 @@ pub enum Tool {
     /// Deletes the records before given offsets (kafka-delete-records.sh).
     #[command(disable_help_flag = true)]
     DeleteRecords(Words),
+    /// Elects preferred or unclean leaders (kafka-leader-election.sh).
+    #[command(disable_help_flag = true)]
+    LeaderElection(Words),
     /// Prints what lies in the log directories of brokers (kafka-log-dirs.sh).
     #[command(disable_help_flag = true)]
     LogDirs(Words),
@@ -128,6 +132,7 @@ impl Tool {
             Tool::Configs(args) => (configs::run, args),
             Tool::GetOffsets(args) => (get_offsets::run, args),
             Tool::DeleteRecords(args) => (delete_records::run, args),
+            Tool::LeaderElection(args) => (leader_election::run, args),
             Tool::LogDirs(args) => (log_dirs::run, args),
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),

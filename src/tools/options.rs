@@ -17,15 +17,18 @@ pub enum Kind {
     Integer,
     /// A 64-bit number.
     Long,
+    /// `preferred` or `unclean`.
+    ElectionType,
 }
 
 impl Kind {
-    /// The simple name of its Java class.
+    /// The simple name of its Java class; of a choice, the words.
     pub fn java(self) -> &'static str {
         match self {
             Kind::Text => "String",
             Kind::Integer => "Integer",
             Kind::Long => "Long",
+            Kind::ElectionType => "[PREFERRED,UNCLEAN]",
         }
     }
 }

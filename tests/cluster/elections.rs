@@ -18,7 +18,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::harness::client::{java, kcat_values};
 use super::harness::partitions::{
-    Brokers, LIMIT, addresses, await_led, await_state, create, fill, produce, start, state, topic_on,
+    Brokers, LIMIT, addresses, await_led, await_state, create, fill, produce, put, start, state, topic_on,
 };
 use super::harness::raw::{Connection, batch, topic_name};
 use super::harness::{Cluster, eventually, tree};
@@ -44,13 +44,6 @@ fn three(cluster: &Cluster, settings: &[(&str, &str)]) -> Brokers {
         let plan = cluster.broker(id).with("auto.leader.rebalance.enable", false);
         settings.iter().fold(plan, |plan, (key, value)| plan.with(key, value))
     }))
-}
-
-/// Produces a record with acks=all, until it is taken: the leader may not have heard yet that it is.
-fn put(leader: &str, topic: &str, partition: i32, value: &str) {
-    eventually("a record taken", LIMIT, || {
-        (produce(leader, topic, partition, -1, batch(&[value])) == NONE).then_some(())
-    });
 }
 
 /// Elects in one version: codes by partition, in the answer's order.
@@ -391,7 +384,8 @@ fn topic_with_a_dead_replica_is_deleted_when_that_returns_and_grows_no_more() {
     // Made again, it is another topic: empty.
     create(&brokers[&0], &topic_on("t", &[&[2, 1]], &[]));
     await_led(connect, "t", 0, 2, &[1, 2]);
-    assert_eq!(kcat_values(&brokers[&2].address(), "t", 0), [""; 0]);
+    put(&brokers[&2].address(), "t", 0, "anew");
+    assert_eq!(kcat_values(&brokers[&2].address(), "t", 0), ["anew"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod frames;
 mod groups;
 mod handover;
 mod history;
+mod misfortunes;
 mod record_tools;
 mod recorded_cluster;
 mod recorded_logs;

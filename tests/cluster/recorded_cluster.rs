@@ -65,15 +65,28 @@ impl Run {
         java(name, &args, "")
     }
 
+    /// A tool and Ottla's own, both saying what was recorded.
+    fn both_as_recorded(&self, step: &str, words: &str) {
+        self.as_recorded(step, words);
+        let (name, words) = words.split_once(' ').expect("a tool and its arguments");
+        let mut args = vec!["--bootstrap-server", &self.bootstrap];
+        args.extend(words.split(' '));
+        let ran = command(&script(name), &args, &[], "");
+        assert_eq!(
+            (ran.out, ran.code.to_string()),
+            (golden(step, "out"), golden(step, "rc").trim().to_owned()),
+            "{}",
+            ran.err
+        );
+        let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        assert_eq!(first(&ran.err), first(&golden(step, "err")), "on standard error");
+    }
+
     /// A tool that says, and returns, what was recorded.
     fn as_recorded(&self, step: &str, words: &str) {
         let ran = self.tool(words);
-        let golden = |kind: &str| {
-            let file = repository().join(format!("tests/golden/tools/{step}.{kind}"));
-            fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
-        };
-        assert_eq!(ran.out, golden("out"), "what {step} prints; on standard error:\n{}", ran.err);
-        assert_eq!(ran.code.to_string(), golden("rc").trim(), "exit code of {step}");
+        assert_eq!(ran.out, golden(step, "out"), "what {step} prints; on standard error:\n{}", ran.err);
+        assert_eq!(ran.code.to_string(), golden(step, "rc").trim(), "exit code of {step}");
     }
 
     /// Ottla's own script, for what this test is not about.
@@ -81,6 +94,15 @@ impl Run {
         let mut args = vec!["--bootstrap-server", &self.bootstrap, "--alter"];
         args.extend(words.split(' '));
         command(&script("kafka-configs.sh"), &args, &[], "").ok();
+    }
+}
+
+/// What was recorded of a tool; it has no file for standard error without words.
+fn golden(step: &str, kind: &str) -> String {
+    let file = repository().join(format!("tests/golden/tools/{step}.{kind}"));
+    match fs::read_to_string(&file) {
+        Err(error) if kind != "err" => panic!("{}: {error}", file.display()),
+        read => read.unwrap_or_default(),
     }
 }
 
@@ -175,9 +197,9 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
     let recorded = fs::read_to_string(repository().join("tests/golden/tools/089-election-preferred.out"));
     assert_eq!(partitions(&elected), partitions(&recorded.expect("recorded")));
     let election = "kafka-leader-election.sh --election-type";
-    run.as_recorded("090-election-preferred-again", &format!("{election} preferred --topic plain --partition 0"));
-    run.as_recorded("091-election-unclean", &format!("{election} unclean --topic plain --partition 0"));
-    run.as_recorded("092-election-missing", &format!("{election} preferred --topic nothere --partition 0"));
+    run.both_as_recorded("090-election-preferred-again", &format!("{election} preferred --topic plain --partition 0"));
+    run.both_as_recorded("091-election-unclean", &format!("{election} unclean --topic plain --partition 0"));
+    run.both_as_recorded("092-election-missing", &format!("{election} preferred --topic nothere --partition 0"));
     run.tree_becomes("06-after-election.jsonl");
 
     for (broker, topic, partition) in [(0, "placed", 0), (1, "placed", 1), (0, "c-zstd", 0)] {

@@ -25,8 +25,10 @@ impl Core {
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         self.init_partition_states(&all);
         self.replace_restarted_leaders(&restarted).await?;
-        self.start_replica_states(&all).await?;
+        // Leaders first: who is without one waits for it, and a replica that the election has put out of the ISR needs no write more.
+        // Kafka takes the dead replicas out of their ISRs before, which writes each state twice.
         self.bring_all_online().await?;
+        self.start_replica_states(&all).await?;
         tracing::info!(epoch = self.ctx.epoch, brokers = ?self.ctx.live_brokers(), "controller is ready");
         self.start_reassignments().await?;
         self.resume_deletions().await?;

@@ -17,6 +17,7 @@
 pub mod cluster;
 pub mod config;
 pub mod configs;
+pub mod elections;
 pub mod groups;
 pub mod offsets;
 pub mod quotas;
@@ -36,6 +37,7 @@ use crate::tools::java::Exception;
 use crate::wire::{ApiKey, MetadataRequest, MetadataResponse, Request};
 
 pub use config::{AdminConfig, load_properties};
+pub use elections::Elections;
 
 /// "None", where a broker's id stands on the wire.
 const NO_BROKER: BrokerId = -1;

@@ -96,6 +96,13 @@ pub fn produce(address: &str, topic: &str, partition: i32, acks: i16, batch: Vec
     response.responses[0].partition_responses[0].error_code
 }
 
+/// Produces a record with acks=all, until it is taken: the leader may not have heard yet that it is.
+pub fn put(leader: &str, topic: &str, partition: i32, value: &str) {
+    eventually("a record taken", LIMIT, || {
+        (produce(leader, topic, partition, -1, raw::batch(&[value])) == 0).then_some(())
+    });
+}
+
 /// Puts about so many bytes into a partition.
 pub fn fill(leader: &Broker, topic: &str, partition: i32, bytes: usize) {
     const RECORD: usize = 100_000;

@@ -1,7 +1,11 @@
 //! Metadata and its rules by version.
 
 use ottla::base::TopicId;
-use ottla::wire::{DescribeClusterRequest, MetadataRequest, MetadataRequestTopic};
+use ottla::wire::{
+    DescribeClusterRequest, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition,
+    UpdateMetadataRequest, UpdateMetadataRequestBroker, UpdateMetadataRequestEndpoint,
+    UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
+};
 
 use crate::broker::bed::{Bed, ME, OTHER};
 
@@ -94,5 +98,88 @@ async fn operations_are_told_when_asked_for_and_without_authorizer_all_are_allow
     for (asked, told) in [(true, CLUSTER), (false, OMITTED)] {
         let request = DescribeClusterRequest { include_cluster_authorized_operations: asked, ..Default::default() };
         assert_eq!(client.ask(&request, 1).await.cluster_authorized_operations, told);
+    }
+}
+
+/// What each version is told of a leader that is dead or out of reach, and of replicas that are (`ZkMetadataCache`).
+#[tokio::test(start_paused = true)]
+async fn dead_and_unreachable_leaders_and_replicas_are_told_as_each_version_knows_them() {
+    const DEAD: i32 = 7;
+    let bed = Bed::new().await;
+    let mut client = bed.connect().await;
+    let api = bed.broker.api();
+    let endpoint = |listener: &str| UpdateMetadataRequestEndpoint {
+        port: 9092,
+        host: "h".into(),
+        listener: listener.into(),
+        security_protocol: 0,
+    };
+    let broker = |id: i32, listener: &str| UpdateMetadataRequestBroker {
+        id,
+        endpoints: vec![endpoint(listener)],
+        ..Default::default()
+    };
+    let partition = |index: i32, leader: i32, replicas: &[i32], offline: &[i32]| UpdateMetadataRequestPartitionState {
+        partition_index: index,
+        leader,
+        leader_epoch: 3,
+        isr: replicas.to_vec(),
+        replicas: replicas.to_vec(),
+        offline_replicas: offline.to_vec(),
+        ..Default::default()
+    };
+    let listener = api.cluster.metadata.load().brokers[&ME].endpoints[0].listener.to_string();
+    api.cluster.metadata.update(&UpdateMetadataRequest {
+        controller_id: ME,
+        live_brokers: vec![broker(ME, &listener), broker(OTHER, "ELSEWHERE")],
+        topic_states: vec![UpdateMetadataRequestTopicState {
+            topic_name: "t".into(),
+            topic_id: TopicId::from_bytes([4; 16]),
+            partition_states: vec![
+                partition(0, ME, &[ME], &[]),
+                partition(1, ME, &[ME, DEAD], &[DEAD]),
+                partition(2, DEAD, &[DEAD, ME], &[DEAD]),
+                partition(3, -1, &[DEAD, ME], &[DEAD]),
+                partition(4, OTHER, &[OTHER, ME], &[]),
+                // Alive, but its log directory is not.
+                partition(5, ME, &[ME, OTHER], &[ME]),
+            ],
+        }],
+        ..Default::default()
+    });
+    // Error, leader, replicas, offline replicas (from version 5 on).
+    type Told = (i16, i32, Vec<i32>, Vec<i32>);
+    let told = |answer: MetadataResponse| -> Vec<Told> {
+        let partitions = answer.topics[0].partitions.iter();
+        let of = |p: &MetadataResponsePartition| {
+            (p.error_code, p.leader_id, p.replica_nodes.clone(), p.offline_replicas.clone())
+        };
+        partitions.map(of).collect()
+    };
+    for version in 0..=12 {
+        let asked = MetadataRequest { topics: Some(vec![named("t")]), ..Default::default() };
+        let answer = told(client.ask(&asked, version).await);
+        let offline = |ids: &[i32]| if version >= 5 { ids.to_vec() } else { vec![] };
+        let unreachable = if version >= 6 { 72 } else { 5 };
+        let expected: Vec<Told> = if version == 0 {
+            vec![
+                (0, ME, vec![ME], vec![]),
+                (9, ME, vec![ME], vec![]),
+                (5, -1, vec![ME], vec![]),
+                (5, -1, vec![ME], vec![]),
+                (5, -1, vec![ME], vec![]),
+                (9, ME, vec![ME], vec![]),
+            ]
+        } else {
+            vec![
+                (0, ME, vec![ME], vec![]),
+                (0, ME, vec![ME, DEAD], offline(&[DEAD])),
+                (5, -1, vec![DEAD, ME], offline(&[DEAD])),
+                (5, -1, vec![DEAD, ME], offline(&[DEAD])),
+                (unreachable, -1, vec![OTHER, ME], offline(&[OTHER])),
+                (0, ME, vec![ME, OTHER], offline(&[ME, OTHER])),
+            ]
+        };
+        assert_eq!(answer, expected, "version {version}");
     }
 }

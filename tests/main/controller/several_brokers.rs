@@ -337,8 +337,8 @@ async fn when_the_controller_dies_the_other_takes_over_with_what_zookeeper_has()
     assert_eq!(told[0], "UpdateMetadata brokers [1]");
     assert!(second.is_active());
     settle().await;
-    let state = r#"{"controller_epoch":2,"leader":1,"version":1,"leader_epoch":2,"isr":[1]}"#;
-    assert_eq!(world.state(&tp("t", 0)), (state.to_owned(), 2), "out of the ISR, then elected");
+    let state = r#"{"controller_epoch":2,"leader":1,"version":1,"leader_epoch":1,"isr":[1]}"#;
+    assert_eq!(world.state(&tp("t", 0)), (state.to_owned(), 1), "elected, and so out of the ISR, in one write");
     assert_eq!(second.status().offline_partitions, 0);
 }
 

@@ -9,13 +9,13 @@ use ottla::tools::console::Console;
 use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
     argparse, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups,
-    consumer_perf, delete_records, dump_log, features, get_offsets, log_dirs, producer_perf, topics, usage,
-    verifiable_consumer, verifiable_producer,
+    consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf, topics,
+    usage, verifiable_consumer, verifiable_producer,
 };
 use parking_lot::Mutex;
 
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -27,8 +27,14 @@ impl Write for Captured {
     }
 }
 
+/// An output to be read.
+pub fn captured() -> Captured {
+    Captured::default()
+}
+
 impl Captured {
-    fn text(&self) -> String {
+    /// All that was written.
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().clone()).unwrap()
     }
 }
@@ -47,12 +53,13 @@ fn golden(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tools").join(path)).unwrap()
 }
 
-const JOPTSIMPLE: [(&str, Run, &[Spec]); 11] = [
+const JOPTSIMPLE: [(&str, Run, &[Spec]); 12] = [
     ("dump-log", dump_log::run, dump_log::SPECS),
     ("topics", topics::run, topics::SPECS),
     ("configs", configs::run, configs::SPECS),
     ("get-offsets", get_offsets::run, get_offsets::SPECS),
     ("delete-records", delete_records::run, delete_records::SPECS),
+    ("leader-election", leader_election::run, leader_election::SPECS),
     ("log-dirs", log_dirs::run, log_dirs::SPECS),
     ("broker-api-versions", broker_api_versions::run, broker_api_versions::SPECS),
     ("console-producer", console_producer::run, console_producer::flags::SPECS),
@@ -350,4 +357,29 @@ fn properties_that_would_change_the_way_in_are_refused_by_name() {
         );
         assert_eq!((out.as_str(), code, err.lines().next()), ("", 1, Some(said)));
     }
+}
+
+#[test]
+fn leader_election_wants_one_scope_and_a_partition_with_its_topic() {
+    let tool = |words: &[&str]| {
+        let (out, err, code) = run(leader_election::run, words);
+        assert_eq!((out.as_str(), code), ("", 1));
+        err.lines().next().unwrap_or_default().to_owned()
+    };
+    let type_and = |more: &[&'static str]| {
+        let mut words = vec!["--bootstrap-server", "a:1", "--election-type", "preferred"];
+        words.extend(more);
+        tool(&words)
+    };
+    let scope = "One and only one of the following options is required: topic, all-topic-partitions, path-to-json-file";
+    assert_eq!(tool(&["--topic", "t"]), "Missing required option(s): bootstrap-server, election-type");
+    assert_eq!(type_and(&[]), scope);
+    assert_eq!(type_and(&["--topic", "t", "--all-topic-partitions"]), scope);
+    assert_eq!(type_and(&["--topic", "t"]), "Missing required option(s): partition");
+    assert_eq!(
+        type_and(&["--all-topic-partitions", "--partition", "1"]),
+        "Option partition is only allowed if topic is used"
+    );
+    let bad = tool(&["--bootstrap-server", "a:1", "--election-type", "bad", "--all-topic-partitions"]);
+    assert_eq!(bad, "Cannot parse argument 'bad' of option election-type");
 }

@@ -9,6 +9,7 @@ use ottla::tools::configs::salted;
 use ottla::tools::console::Console;
 use ottla::tools::delete_records::parse_offsets;
 use ottla::tools::java::{Exception, class_name, hash_order};
+use ottla::tools::leader_election::{parse_partitions, report};
 use ottla::tools::topic_filter::TopicFilter;
 use ottla::wire::{ApiKey, ApiVersionsResponse, ApiVersionsResponseApiVersion};
 
@@ -125,4 +126,45 @@ fn salted_passwords_are_those_of_the_rfc() {
     let sha256 = |iterations| hex(salted::<hmac::Hmac<sha2::Sha256>>(b"password", b"salt", iterations));
     assert_eq!(sha256(1), "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b");
     assert_eq!(sha256(4096), "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a");
+}
+
+#[test]
+fn elections_are_reported_as_recorded_in_javas_order() {
+    let (out, err) = (super::arguments::captured(), super::arguments::captured());
+    let console = Console::new(out.clone(), err);
+    let done = [("__consumer_offsets", 0), ("__transaction_state", 1), ("placed", 0), ("placed", 3), ("plain", 0)];
+    let done = done.map(|(topic, index)| ((topic.to_owned(), index), Ok(()))).to_vec();
+    report("PREFERRED", done, &console).expect("all elected");
+    assert_eq!(out.text(), include_str!("../../golden/tools/089-election-preferred.out"));
+
+    let (out, err) = (super::arguments::captured(), super::arguments::captured());
+    let console = Console::new(out.clone(), err);
+    let fate = |topic: &str, code| ((topic.to_owned(), 0), Err(Exception::of_code(code, None)));
+    let unknown = Exception::of_code(ErrorCode::UnknownTopicOrPartition, Some("The partition does not exist."));
+    let elections = vec![fate("plain", ErrorCode::ElectionNotNeeded), (("nothere".to_owned(), 0), Err(unknown))];
+    let error = report("PREFERRED", elections, &console).expect_err("one failed");
+    assert_eq!(error.to_string(), "1 replica(s) could not be elected");
+    let expected = [
+        include_str!("../../golden/tools/090-election-preferred-again.out"),
+        include_str!("../../golden/tools/092-election-missing.out"),
+    ];
+    assert_eq!(out.text(), expected.concat());
+}
+
+#[test]
+fn election_files_are_read_and_bad_ones_refused_in_kafkas_words() {
+    let found = parse_partitions(r#"{"partitions":[{"topic":"b","partition":1},{"topic":"a","partition":0}],"x":1}"#);
+    assert_eq!(found.expect("good"), [("a".to_owned(), 0), ("b".to_owned(), 1)].into());
+    for (json, why) in [
+        ("nonsense", "Replica election data is empty"),
+        ("{}", "Replica election data is missing \"partitions\" field"),
+        (
+            r#"{"partitions":[{"topic":"a","partition":0},{"topic":"a","partition":0}]}"#,
+            "Replica election data contains duplicate partitions: [a-0]",
+        ),
+    ] {
+        assert_eq!(parse_partitions(json).expect_err("bad").to_string(), why);
+    }
+    assert!(parse_partitions(r#"{"partitions":[{"topic":"a"}]}"#).is_err());
+    assert!(parse_partitions(r#"{"partitions":[{"topic":1,"partition":0}]}"#).is_err());
 }
