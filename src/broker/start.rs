@@ -24,6 +24,7 @@ use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::{BrokerConfig, StaticConfig};
+use crate::console::Console;
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
 use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
@@ -145,6 +146,7 @@ impl Broker {
         feature_watch::start(env, zk.clone(), cluster.clone()).await?;
 
         let bound = bind(env, config).await?;
+        let console = bind_console(env, config).await?;
         let own_address = own_address(config, &bound)?;
         let node = register::node(env, id, config, &bound)?;
         register::refuse_shared_endpoints(&session, &node).await?;
@@ -199,6 +201,19 @@ impl Broker {
         };
         broker.start_tasks(node);
         logs.start_background();
+        if let Some(console) = console {
+            let shown = Console {
+                env: env.clone(),
+                id,
+                zk: zk.clone(),
+                cluster: broker.cluster.clone(),
+                replicas: broker.replicas.clone(),
+                logs: logs.clone(),
+                controller: broker.controller.clone(),
+                stopping: stopping.clone(),
+            };
+            env.tasks.spawn(Lane::Data, "console", shown.serve(console.into_listener()));
+        }
         let options = server_options(env, config);
         for listener in bound {
             broker.server.serve(listener, api.clone(), options.clone());
@@ -336,6 +351,16 @@ async fn bind(env: &Env, config: &BrokerConfig) -> Result<Vec<BoundListener>, St
         bound.push(one.map_err(StartError::Listen)?);
     }
     Ok(bound)
+}
+
+/// Connections to the console that wait to be accepted.
+const CONSOLE_BACKLOG: i32 = 16;
+
+async fn bind_console(env: &Env, config: &BrokerConfig) -> Result<Option<BoundListener>, StartError> {
+    let Some((host, port)) = &config.admin_listener else { return Ok(None) };
+    let bound = BoundListener::bind(env, "console", host, *port, CONSOLE_BACKLOG).await.map_err(StartError::Listen)?;
+    tracing::info!(address = %bound.address, "serving /health and /metrics");
+    Ok(Some(bound))
 }
 
 /// Where this broker reaches itself: the bound address of the inter-broker listener, whatever is advertised.

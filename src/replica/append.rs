@@ -98,6 +98,16 @@ impl Replicas {
             (appended.map_err(|error| Refusal::of(error, partition.log.start_offset()))?, term)
         };
         partition.advance();
+        if !appended.duplicate {
+            let (records, bytes) = (appended.records, appended.bytes as u64);
+            for (messages_in, bytes_in) in [
+                (&self.env.metrics.messages_in, &self.env.metrics.bytes_in),
+                (&partition.metrics.messages_in, &partition.metrics.bytes_in),
+            ] {
+                messages_in.add(records);
+                bytes_in.add(bytes);
+            }
+        }
         Ok(Written { appended, partition, term })
     }
 }

@@ -30,5 +30,6 @@ pub mod table;
 pub mod upkeep;
 pub mod wait;
 
+pub use describe::PartitionCounts;
 pub use partition::Partition;
 pub use table::Replicas;

@@ -254,6 +254,7 @@ impl Task {
                     Records::Bytes(records) => records,
                     Records::Null | Records::Hole(_) => bytes::Bytes::new(),
                 };
+                self.shared.env.metrics.replication_bytes_in.add(records.len() as u64);
                 followed.append(records, answer.high_watermark, answer.log_start_offset).await
             }
             ErrorCode::OffsetOutOfRange => {

@@ -188,6 +188,13 @@ impl Plan {
 
     /// Starts the broker and waits until it serves and knows itself and the leaders of all topics.
     pub fn start(self) -> Broker {
+        let broker = self.start_without_topics();
+        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
+        broker
+    }
+
+    /// The same, but there may be topics without a leader.
+    pub fn start_without_topics(self) -> Broker {
         if self.kind == Kind::Apache {
             self.wait_for_old_session();
         }
@@ -198,7 +205,7 @@ impl Plan {
             })
             .unwrap_or_else(|why| panic!("{why}"));
         let broker = Broker { process, plan: self };
-        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
+        raw::await_metadata(&broker.address(), &[]);
         broker
     }
 

@@ -75,6 +75,11 @@ pub fn put(connect: &str, path: &str, data: &str) {
     });
 }
 
+/// Deletes a znode.
+pub fn delete(connect: &str, path: &str) {
+    with_client(connect, async |client| client.delete(path, None).await.unwrap_or_else(|e| panic!("{path}: {e}")));
+}
+
 /// A recorded tree.
 fn golden(name: &str) -> Vec<Node> {
     let file = repository().join("tests/golden/zk").join(name);
