@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::listeners::{Listener, Listeners};
+use super::listeners::{Listener, ListenerLimits, Listeners};
 use super::log_config::LogConfig;
 use super::value::ConfigError;
 use super::values::Values;
@@ -60,6 +60,8 @@ pub struct BrokerConfig {
     pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
     /// `max.connection.creation.rate`. New connections a second.
     pub max_connection_creation_rate: i32,
+    /// The two limits of each listener, by its name.
+    pub listener_limits: BTreeMap<String, ListenerLimits>,
     /// `connections.max.idle.ms`. Idle connections are closed; negative never.
     pub connections_max_idle_ms: i64,
     /// `connection.failed.authentication.delay.ms`. Before closing a refused connection.
@@ -263,6 +265,7 @@ impl BrokerConfig {
 
     fn build(values: &Values) -> Result<Self, ConfigError> {
         let listeners = Listeners::from_values(values)?;
+        let listener_limits = listeners.limits(values);
         let log_dirs = log_dirs(values);
         let dirs = i32::try_from(log_dirs.len()).unwrap_or(i32::MAX);
         Ok(Self {
@@ -290,6 +293,7 @@ impl BrokerConfig {
             max_connections_per_ip: values.int("max.connections.per.ip"),
             max_connections_per_ip_overrides: parse_overrides(values)?,
             max_connection_creation_rate: values.int("max.connection.creation.rate"),
+            listener_limits,
             connections_max_idle_ms: values.long("connections.max.idle.ms"),
             connection_failed_authentication_delay_ms: values.int("connection.failed.authentication.delay.ms"),
             queued_max_request_bytes: values.long("queued.max.request.bytes"),

@@ -67,7 +67,8 @@ pub struct ControllerSettings {
     pub request_timeout: Duration,
     /// How long connecting to a broker must be refused before its process is taken for dead (`ottla.dead.process.detect.ms`); zero: never.
     pub dead_process_detect: Duration,
-    /// How long connecting to a broker may take (`controller.socket.timeout.ms`).
+    /// How long connecting to a broker may take (`socket.connection.setup.timeout.ms`, at most
+    /// `controller.socket.timeout.ms`).
     pub connect_timeout: Duration,
 }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::base::Env;
 use crate::disk::{Disk, Gate, GateLimit};
 
+use super::cleaner::CleanerOffsets;
 use super::error::LogError;
 
 /// What all logs share.
@@ -46,6 +47,16 @@ impl Shared {
             verify_transactions: AtomicBool::new(true),
             offline: watch::Sender::new(BTreeSet::new()),
         })
+    }
+
+    /// Another `producer.id.expiration.ms`.
+    pub fn set_producer_expiration(&self, ms: i64) {
+        self.producer_expiration_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Another `transaction.partition.verification.enable`.
+    pub fn set_verify_transactions(&self, verify: bool) {
+        self.verify_transactions.store(verify, Ordering::Relaxed);
     }
 
     /// The directories that failed so far.
@@ -78,6 +89,7 @@ pub struct Home {
     reason: Mutex<Arc<str>>,
     shared: Arc<Shared>,
     doomed: Mutex<Vec<Doomed>>,
+    pub(super) cleaner_offsets: CleanerOffsets,
 }
 
 impl Home {
@@ -95,6 +107,7 @@ impl Home {
             reason: Mutex::new("".into()),
             shared: Arc::clone(shared),
             doomed: Mutex::new(Vec::new()),
+            cleaner_offsets: CleanerOffsets::default(),
         })
     }
 

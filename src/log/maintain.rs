@@ -93,6 +93,10 @@ impl Log {
         if segments[0].base_offset() > offset {
             return self.truncate_fully(state, offset).map(|()| true);
         }
+        if offset < self.active().base_offset() {
+            self.cuts.fetch_add(1, Ordering::AcqRel);
+            self.home.lower_cleaned_up_to(&self.partition, offset)?;
+        }
         let _no_flush = self.flushing.lock();
         let keep = segments.partition_point(|s| s.base_offset() <= offset);
         let (kept, gone) = segments.split_at(keep);
@@ -128,6 +132,8 @@ impl Log {
     fn truncate_fully(self: &Arc<Self>, state: &mut WriterState, offset: i64) -> Result<(), LogError> {
         self.check_open()?;
         tracing::info!(partition = %self.partition, start = offset, "dropping everything and starting anew");
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+        self.home.lower_cleaned_up_to(&self.partition, offset)?;
         let _no_flush = self.flushing.lock();
         let gone = self.segments.load_full();
         let config = self.config();

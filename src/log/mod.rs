@@ -8,6 +8,7 @@
 //! | `open` | loading, recovery after an unclean stop |
 //! | `maintain` | flush, truncation, retention, close |
 //! | `segment` `index` `txn_index` `walk` | one segment, its indexes, walking its batches |
+//! | `cleaner/` | compaction |
 //! | `producers/` `epochs` | idempotence and transactions; leader epochs (pure) |
 //! | `checkpoint` `meta` `names` | codecs of the text files and names (pure) |
 //! | `home` `dirs` `manager/` | directories of `log.dirs`, their health; all logs of a broker |
@@ -18,6 +19,7 @@
 
 mod append;
 pub mod checkpoint;
+pub mod cleaner;
 mod dirs;
 pub mod epochs;
 mod error;
@@ -39,6 +41,7 @@ mod txn_index;
 mod walk;
 
 pub use append::{Appended, LeaderAppend};
+pub use cleaner::{CleanerConfig, CleanerStats};
 pub use dirs::LogDirs;
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, StartError};

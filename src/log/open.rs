@@ -9,7 +9,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -147,6 +147,7 @@ impl Log {
             epochs_file: Mutex::new(()),
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
+            cuts: AtomicU64::new(0),
             writer: Arc::new(tokio::sync::Mutex::new(WriterState {
                 producers: Producers::new(leo),
                 bytes_since_index: 0,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::is_read_committed;
 use super::leaders::Leaders;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::{ErrorCode, TopicId};
@@ -27,9 +28,6 @@ const FIRST_ZSTD_VERSION: i16 = 10;
 /// The first version whose clients understand format 2.
 const FIRST_BATCH_VERSION: i16 = 4;
 
-/// `isolation_level` of a consumer that skips open and aborted transactions.
-const READ_COMMITTED: i8 = 1;
-
 /// Reads at once; when that is not enough, the answer comes later.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
@@ -42,7 +40,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let limits = ReadLimits {
         max_bytes: usize::try_from(max_bytes).unwrap_or(0),
         hard_max_bytes: version <= 2,
-        committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+        committed_transactions_only: is_read_committed(asked.isolation_level),
         follower: follower(&asked),
     };
     let image = api.cluster.metadata.load();

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::leaders::Leaders;
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::record::{Batches, Codec, Origin};
 use crate::replica::append::{ACKS_ALL, Refusal, Written};

@@ -2,16 +2,17 @@
 //!
 //! Called by `replica` and `broker`. The maps are locks of their own, never held while a log's mutex is awaited or a disk is called.
 //! A directory that fails keeps its logs in the maps: they answer storage errors until the replicas let go. `load` builds it, `background`
-//! keeps it, `stop` ends it. Kafka's `LogManager`.
+//! and `cleaning` keep it, `stop` ends it. Kafka's `LogManager`.
 
 mod background;
+mod cleaning;
 mod load;
 mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -20,7 +21,9 @@ use crate::base::{TopicId, TopicPartition};
 use crate::config::LogConfig;
 use crate::disk::Lock;
 
+use self::cleaning::Cleaning;
 use super::checkpoint::{self, Offsets};
+use super::cleaner::CleanerConfig;
 use super::error::LogError;
 use super::home::{Home, Shared};
 use super::names;
@@ -30,7 +33,7 @@ use super::partition_log::Log;
 /// What the manager is told by the broker's configuration; times in ms.
 #[derive(Clone, Debug)]
 pub struct ManagerConfig {
-    /// `num.recovery.threads.per.data.dir`.
+    /// `num.recovery.threads.per.data.dir` at the start; [`LogManager::set_recovery_threads`] changes it.
     pub recovery_threads_per_dir: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
@@ -50,6 +53,8 @@ pub struct ManagerConfig {
     pub verify_transactions: bool,
     /// Inline disk calls at a time: the machine's cores.
     pub cores: usize,
+    /// `log.cleaner.*`.
+    pub cleaner: CleanerConfig,
 }
 
 impl Default for ManagerConfig {
@@ -65,6 +70,7 @@ impl Default for ManagerConfig {
             producer_expiration_check_ms: 600_000,
             verify_transactions: true,
             cores: 2,
+            cleaner: CleanerConfig::default(),
         }
     }
 }
@@ -87,6 +93,8 @@ pub struct DirStatus {
 pub struct LogManager {
     shared: Arc<Shared>,
     config: ManagerConfig,
+    /// `num.recovery.threads.per.data.dir`: of loading, and of closing at the end.
+    recovery_threads: AtomicUsize,
     homes: Vec<Arc<Home>>,
     current: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     futures: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
@@ -99,6 +107,7 @@ pub struct LogManager {
     locks: Mutex<Vec<Lock>>,
     /// One writer of checkpoint files at a time.
     checkpointing: Mutex<()>,
+    cleaning: Cleaning,
     stopping: watch::Sender<bool>,
     stopped: AtomicBool,
 }
@@ -174,6 +183,11 @@ impl LogManager {
     /// What all logs share: switches that change at run time.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Another `num.recovery.threads.per.data.dir`: the stop closes with so many threads.
+    pub fn set_recovery_threads(&self, per_dir: usize) {
+        self.recovery_threads.store(per_dir.max(1), Ordering::Relaxed);
     }
 
     /// A topic's new configuration, for all its logs here.
@@ -327,7 +341,8 @@ impl LogManager {
     async fn retire(&self, log: Arc<Log>) -> Result<(), LogError> {
         let name = names::delete_name(log.partition(), self.shared.env.rng.uuid());
         let delay = log.config().file_delete_delay_ms;
-        log.lock()
+        let retired = log
+            .lock()
             .await
             .run(move |log, _| {
                 log.closed.store(true, Ordering::Release);
@@ -337,7 +352,10 @@ impl LogManager {
                 tracing::info!(partition = %log.partition(), to = %to.display(), "marked for deletion");
                 Ok(())
             })
-            .await
+            .await;
+        retired?;
+        // A new log of the same name starts uncleaned.
+        set_cleaned(&log, None).await
     }
 
     /// The log that a partition was moved to becomes its log, with the high watermark it had; the old one is deleted. The caller has made
@@ -358,6 +376,8 @@ impl LogManager {
                 Ok(())
             })
             .await?;
+        let cleaned = self.get(partition).and_then(|old| old.home().cleaned_up_to(partition));
+        set_cleaned(&future, cleaned).await?;
         let old = {
             let (mut current, mut futures) = (self.current.write(), self.futures.write());
             futures.remove(partition);
@@ -418,6 +438,15 @@ impl LogManager {
             .replace(&home.path().join(file), text.as_bytes())
             .map_err(|e| home.fail("writing a checkpoint", &e))
     }
+}
+
+/// Sets or forgets how far a log was cleaned.
+async fn set_cleaned(log: &Arc<Log>, offset: Option<i64>) -> Result<(), LogError> {
+    if !log.home().note_cleaned_up_to(log.partition(), offset) {
+        return Ok(());
+    }
+    let home = Arc::clone(log.home());
+    log.gate().run_long(move || home.write_cleaner_offsets()).await
 }
 
 impl Log {

@@ -20,6 +20,7 @@ impl LogManager {
     /// Runs to its end also when the wait is dropped.
     pub async fn shutdown(self: &Arc<Self>) {
         self.stopping.send_replace(true);
+        self.stop_cleaner().await;
         let manager = Arc::clone(self);
         match self.shared.disk {
             Disk::Real => self.shared.env.tasks.blocking(move || manager.stop_blocking()).await,
@@ -70,7 +71,7 @@ impl LogManager {
         };
         match &self.shared.disk {
             Disk::Real => std::thread::scope(|scope| {
-                for _ in 0..self.config.recovery_threads_per_dir.max(1) {
+                for _ in 0..self.recovery_threads.load(Ordering::Relaxed) {
                     scope.spawn(close);
                 }
             }),
