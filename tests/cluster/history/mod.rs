@@ -32,6 +32,7 @@ use judge::{Final, Finding, Notes};
 use torment::{Brokers, torment_servers};
 use view::View;
 
+use crate::fencing;
 use crate::harness::broker::{Plan, SESSION_TIMEOUT};
 use crate::harness::process::Process;
 use crate::harness::zookeeper::Ensemble;
@@ -52,6 +53,7 @@ struct World {
     producers: Vec<Client>,
     readers: Vec<Client>,
     bootstrap: String,
+    name: String,
     ensemble: Ensemble,
     /// Its directory is removed with it.
     _cluster: Cluster,
@@ -105,8 +107,8 @@ struct Outcome {
     findings: Vec<Finding>,
     acked: usize,
     read: usize,
-    leader_changes: u64,
-    controller_changes: i64,
+    leader_changes: usize,
+    controller_changes: usize,
     healed_in: Duration,
 }
 
@@ -143,6 +145,7 @@ impl World {
             producers,
             readers,
             bootstrap,
+            name: name.into(),
             ensemble,
             _cluster: cluster,
         };
@@ -187,7 +190,7 @@ impl World {
         let last = final_records(&self.bootstrap);
         notes.extend(self.readers.iter_mut().map(Client::finish));
         self.brokers.running().for_each(|broker| broker.assert_alive());
-        let seen = self.view.seen();
+        let told = fencing::assert_fenced(&self.ensemble.servers[0].data(), &format!("/{}", self.name));
         let start_retries = self.brokers.start_retries;
         eprintln!("faults: {:?}; starts tried again: {start_retries}", self.brokers.done);
         let (plans, logs) = self.brokers.end();
@@ -203,8 +206,8 @@ impl World {
             findings: judge::judge(&notes, &last),
             acked: count(|event| matches!(event, judge::Event::Acked { .. })),
             read: count(|event| matches!(event, judge::Event::Read { .. })),
-            leader_changes: seen.leader_changes,
-            controller_changes: seen.controller_epoch - 1,
+            leader_changes: told.leader_changes,
+            controller_changes: told.elections - 1,
             healed_in,
         }
     }
@@ -293,12 +296,9 @@ fn nothing_acknowledged_is_lost_and_no_offset_has_two_values_while_everything_is
     );
     assert!(outcome.findings.is_empty(), "{}", describe(&outcome.findings));
     // Else it has looked at nothing. The bounds of a long run are those of a short one, times the time.
-    let rounds = time.as_secs() / 45;
-    assert!(outcome.acked as u64 >= 2000 * rounds && outcome.read as u64 >= 2000 * rounds, "hardly any load");
-    assert!(
-        outcome.leader_changes >= 4 * rounds && outcome.controller_changes >= i64::from(rounds > 0),
-        "hardly any fault"
-    );
+    let rounds = usize::try_from(time.as_secs() / 45).expect("a number");
+    assert!(outcome.acked >= 2000 * rounds && outcome.read >= 2000 * rounds, "hardly any load");
+    assert!(outcome.leader_changes >= 4 * rounds && outcome.controller_changes >= rounds, "hardly any fault");
 }
 
 fn describe(findings: &[Finding]) -> String {

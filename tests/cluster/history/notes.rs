@@ -30,7 +30,7 @@ fn event(line: &str) -> Option<Option<Event>> {
         }
         ["S", partition] => Event::Jumped { partition: partition.parse().ok()? },
         ["E", partition, reason] => Event::Refused { partition: partition.parse().ok()?, reason: reason.into() },
-        ["F", _, _, _] | ["END", ..] => return Some(None),
+        ["F", _, _, _] | ["G", _, _] | ["END", ..] => return Some(None),
         _ => return None,
     }))
 }
