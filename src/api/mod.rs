@@ -22,6 +22,7 @@ pub mod metadata;
 pub mod security;
 
 mod context;
+mod operations;
 mod outcome;
 mod request;
 mod table;

@@ -5,7 +5,7 @@
 //! | `partition_log` | [`Log`], the read view of one replica's log; [`LogWriter`], its append mutex |
 //! | `append` `roll` | leader's and follower's appends, new segments |
 //! | `read` `lookup` `tail` | offset to file slice; timestamps to offsets; the last batches |
-//! | `open` | loading, recovery after an unclean stop |
+//! | `open` `recover` `snapshots` | loading, recovery after an unclean stop, producer snapshots |
 //! | `maintain` | flush, truncation, retention, close |
 //! | `segment` `index` `txn_index` `walk` | one segment, its indexes, walking its batches |
 //! | `cleaner/` | compaction |
@@ -34,8 +34,10 @@ mod open;
 mod partition_log;
 pub mod producers;
 mod read;
+mod recover;
 mod roll;
 mod segment;
+mod snapshots;
 mod tail;
 mod txn_index;
 mod walk;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::{Api, Malformed, Outcome, Peer, Request};
+use crate::api::{Api, Malformed, Outcome, Peer, Request, operations};
 use crate::base::topic_names::is_internal;
 use crate::base::{BrokerId, ErrorCode, TopicId, ids::NO_BROKER};
 use crate::cluster::{MetadataImage, NO_LEADER, PartitionInfo, TopicInfo};
@@ -22,11 +22,16 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let version = request.version();
     let asked: MetadataRequest = request.decode()?;
     let image = api.cluster.metadata.load();
-    let view = View { image: &image, peer: &request.peer, version };
+    let topic_operations = operations::told(operations::TOPIC, asked.include_topic_authorized_operations);
+    let view = View { image: &image, peer: &request.peer, version, topic_operations };
     let mut answer = MetadataResponse {
         brokers: view.brokers(),
         cluster_id: Some((&api.cluster.id).into()),
         controller_id: image.controller.unwrap_or(NO_BROKER),
+        cluster_authorized_operations: operations::told(
+            operations::CLUSTER,
+            asked.include_cluster_authorized_operations,
+        ),
         ..Default::default()
     };
     match asked.topics {
@@ -49,7 +54,12 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                     None => missing.push(topic.name.unwrap_or_default()),
                 }
             }
-            answer.topics.extend(missing_topics(api, &missing, may_create).await);
+            let missing = missing_topics(api, &missing, may_create).await;
+            answer.topics.extend(
+                missing
+                    .into_iter()
+                    .map(|t| MetadataResponseTopic { topic_authorized_operations: topic_operations, ..t }),
+            );
         }
     }
     Ok(request.replier().reply(&answer))
@@ -85,6 +95,8 @@ struct View<'a> {
     image: &'a MetadataImage,
     peer: &'a Peer,
     version: i16,
+    /// What the asker may do to a topic, if that was asked for.
+    topic_operations: i32,
 }
 
 impl View<'_> {
@@ -123,6 +135,7 @@ impl View<'_> {
             name: Some(name.into()),
             topic_id: topic.id,
             is_internal: is_internal(name),
+            topic_authorized_operations: self.topic_operations,
             partitions: topic.partitions.iter().map(|(index, info)| self.partition(*index, info)).collect(),
             ..Default::default()
         }

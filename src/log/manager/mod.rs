@@ -267,8 +267,13 @@ impl LogManager {
             let home = online.into_iter().find(|h| h.path() == dir);
             return home.map(Arc::clone).ok_or_else(|| LogError::NoSuchDir(dir.to_path_buf()));
         }
-        let all = self.all();
-        let count = |home: &Arc<Home>| all.iter().filter(|log| Arc::ptr_eq(log.home(), home)).count();
+        if let [only] = online[..] {
+            return Ok(Arc::clone(only));
+        }
+        let count = |home: &Arc<Home>| {
+            let here = |log: &&Arc<Log>| Arc::ptr_eq(log.home(), home);
+            self.current.read().values().filter(here).count() + self.futures.read().values().filter(here).count()
+        };
         match online.into_iter().min_by_key(|home| count(home)) {
             Some(home) => Ok(Arc::clone(home)),
             None => Err(self.homes.first().map_or(LogError::NoSuchDir(PathBuf::new()), |h| {
