@@ -25,8 +25,9 @@ fn sample(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
+/// Apache Kafka has neither.
 fn is_ottla() -> bool {
-    target() == Kind::Ottla // Apache Kafka has neither
+    target() == Kind::Ottla
 }
 
 #[test]

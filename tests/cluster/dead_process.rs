@@ -10,7 +10,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use crate::harness::broker::Plan;
 use crate::harness::gate::Gate;
 use crate::harness::partitions::{Brokers, LIMIT, await_state, create, start, state, topic_on};
-use crate::harness::{Cluster, client, eventually, raw, tree};
+use crate::harness::{Cluster, Kind, client, eventually, raw, target, tree};
 
 const TOPIC: &str = "topic";
 /// So long that whoever waits for its end is found out.
@@ -61,8 +61,16 @@ fn await_writes(cluster: &Cluster, brokers: &Brokers, dead: i32, value: &str) {
     }
 }
 
+/// Apache Kafka waits for the end of the session.
+fn is_ottla() -> bool {
+    target() == Kind::Ottla
+}
+
 /// Kills a broker under a session that lives on.
 fn kill(name: &str, is_controller: bool) {
+    if !is_ottla() {
+        return;
+    }
     let cluster = Cluster::new(name);
     let mut brokers = start(plans(&cluster));
     create_one_led_by_each(&brokers, 0);
@@ -135,6 +143,9 @@ fn assert_whole(cluster: &Cluster, brokers: &mut Brokers, acknowledged: &[&str])
 
 #[test]
 fn broker_that_lives_behind_a_refused_port_acknowledges_nothing_and_comes_back() {
+    if !is_ottla() {
+        return;
+    }
     let cluster = Cluster::new("dead-wrongly");
     let (mut gates, mut brokers) = gated(&cluster);
     create_one_led_by_each(&brokers, 0);
@@ -162,6 +173,9 @@ fn broker_that_lives_behind_a_refused_port_acknowledges_nothing_and_comes_back()
 
 #[test]
 fn controller_that_lives_behind_a_refused_port_is_deposed_and_writes_nothing_more() {
+    if !is_ottla() {
+        return;
+    }
     let cluster = Cluster::new("dead-controller-wrongly");
     let (mut gates, mut brokers) = gated(&cluster);
     create_one_led_by_each(&brokers, 0);
