@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::reconfigure::Reconfigure;
 use super::{
-    Broker, config_watch, controller_watch, dir_notice, feature_watch, identity, producer_ids, register, session,
-    sockets,
+    Broker, config_watch, controller_watch, dir_notice, feature_watch, fresh_disk, identity, producer_ids, register,
+    session, sockets,
 };
 use crate::admin::Admin;
 use crate::api::Api;
@@ -26,7 +26,7 @@ use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::loggers::Loggers;
-use crate::config::{BrokerConfig, StaticConfig};
+use crate::config::{BrokerConfig, RACK_AWARE_SELECTOR, StaticConfig};
 use crate::console::Console;
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
@@ -138,6 +138,7 @@ impl Broker {
     ) -> Result<Self, StartError> {
         let session = zk.session();
         store::ids::create_top_level_paths(&session).await?;
+        let is_fresh = dirs.metas().iter().all(|(_, meta)| meta.is_none());
         let identity = identity::establish(env, &session, config, &mut dirs).await?;
         let id = identity.broker_id;
         session::end_previous_process(&session, id, &dirs).await?;
@@ -154,6 +155,9 @@ impl Broker {
         // Recovery may have taken hours, and ZooKeeper may not have stayed all the while.
         let session = if session.state().is_terminal() { zk.reopen().await? } else { session };
         session_file.write(session.id());
+        if is_fresh {
+            fresh_disk::let_others_lead(&session, id).await?;
+        }
         feature_watch::start(env, zk.clone(), cluster.clone()).await?;
 
         let bound = sockets::bind_all(env, config).await?;
@@ -172,6 +176,7 @@ impl Broker {
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         replicas.set_max_lag(ms(config.replica_lag_time_max_ms));
         replicas.start_fetching(Fetchers::new(env.clone(), cluster.clone(), FetcherSettings::new(config)));
+        set_up_replicas(&replicas, config, &live.load());
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
         let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
         let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
@@ -360,6 +365,17 @@ fn manager_config(config: &BrokerConfig) -> ManagerConfig {
         verify_transactions: config.transaction_partition_verification_enable,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         cleaner: cleaner_config(config),
+    }
+}
+
+/// Throttles, with the rates that ZooKeeper holds, and who consumers read from.
+fn set_up_replicas(replicas: &Replicas, config: &BrokerConfig, live: &BrokerConfig) {
+    let windows = usize::try_from(config.replication_quota_window_num).unwrap_or(1);
+    let window = Duration::from_secs(u64::try_from(config.replication_quota_window_size_seconds).unwrap_or(1));
+    replicas.set_throttle_windows(windows, window);
+    replicas.set_throttle_rates(live.leader_replication_throttled_rate, live.follower_replication_throttled_rate);
+    if config.replica_selector_class.as_deref() == Some(RACK_AWARE_SELECTOR) {
+        replicas.selector.set_rack_aware();
     }
 }
 

@@ -74,6 +74,11 @@ fn wipe(plan: &Plan) {
     fs::remove_dir_all(&plan.logs).expect("removed");
 }
 
+/// The data goes, but the directory knows whose it is.
+fn wipe_partition(plan: &Plan) {
+    fs::remove_dir_all(plan.logs.join(format!("{TOPIC}-0"))).expect("removed");
+}
+
 fn await_sessions_over(cluster: &Cluster) {
     eventually("the end of all sessions", LIMIT, || {
         tree::children(&cluster.connect, "/brokers/ids").is_empty().then_some(())
@@ -103,7 +108,7 @@ fn leader_with_an_empty_disk_refuses_and_is_filled_by_those_who_have_the_records
     // All at once, and nobody is elected before all are back: the state still names it as the leader, with everybody in sync.
     brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
     let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
-    wipe(&plans[0]);
+    wipe_partition(&plans[0]);
     await_sessions_over(&cluster);
     tree::put(
         &cluster.connect,
@@ -115,6 +120,28 @@ fn leader_with_an_empty_disk_refuses_and_is_filled_by_those_who_have_the_records
     assert_eq!(state(&cluster.connect, TOPIC, 0).expect("a state").leader, 0);
     tree::delete(&cluster.connect, "/controller");
     eventually("the refusal", LIMIT, || brokers[&0].output().contains("refusing to lead").then_some(()));
+    assert_ne!(await_full_isr(&cluster), 0);
+    assert_whole(&cluster, brokers, 50);
+}
+
+#[test]
+fn broker_with_new_disks_that_is_back_first_lets_the_others_lead() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-first");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 50);
+    await_full_isr(&cluster);
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    wipe(&plans[0]);
+    await_sessions_over(&cluster);
+    let mut brokers = Brokers::new();
+    for plan in plans {
+        brokers.insert(plan.id, plan.begin());
+        eventually("the wait for the others", LIMIT, || brokers[&0].output().contains("waiting for").then_some(()));
+    }
     assert_ne!(await_full_isr(&cluster), 0);
     assert_whole(&cluster, brokers, 50);
 }
@@ -135,7 +162,7 @@ fn last_in_sync_replica_with_an_empty_disk_refuses_until_another_is_let_lead() {
     wipe(&plan);
     await_sessions_over(&cluster);
     for plan in away.into_iter().chain([plan]) {
-        brokers.insert(plan.id, plan.start_without_topics());
+        brokers.insert(plan.id, plan.start_among_leaderless());
     }
     eventually("the refusal", LIMIT, || brokers[&0].output().contains("refusing to lead").then_some(()));
     let refused = await_state(&cluster.connect, TOPIC, 0, "no leader", |s| s.leader == -1);

@@ -13,6 +13,7 @@ mod counting;
 mod disk;
 mod group;
 mod log;
+mod quota;
 mod record;
 mod replica;
 mod server;

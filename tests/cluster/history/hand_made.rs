@@ -96,13 +96,14 @@ fn value_of_nobody_and_a_refused_reader_are_findings() {
 
 #[test]
 fn notes_of_both_clients_are_understood_and_a_torn_last_line_is_not_one() {
-    let text = "A 3 17 p-00000002\nA 1 -1 p-00000003\nF 1 p-00000004 _MSG_TIMED_OUT\nR 0 5 q-1\nS 0\nE 2 _LOG_TRUNCATION\nR 0 6 q";
+    let text = "A 3 17 p-00000002\nA 1 -1 p-00000003\nA 1 None p-00000005\nF 1 p-00000004 _MSG_TIMED_OUT\nR 0 5 q-1\nS 0\nE 2 _LOG_TRUNCATION\nR 0 6 q";
     let value = |text: &str| Value::from(text);
     assert_eq!(
         notes::parse(text),
         [
             Event::Acked { partition: 3, offset: Some(17), value: value("p-00000002") },
             Event::Acked { partition: 1, offset: None, value: value("p-00000003") },
+            Event::Acked { partition: 1, offset: None, value: value("p-00000005") },
             Event::Read { partition: 0, offset: 5, value: value("q-1") },
             Event::Jumped { partition: 0 },
             Event::Refused { partition: 2, reason: "_LOG_TRUNCATION".into() },
