@@ -81,21 +81,16 @@ impl Replicas {
         origin: Origin,
     ) -> Result<Written, Refusal> {
         let partition = self.get(id)?;
+        partition.check_appendable(acks)?; // before the work of validation, which a replica that does not lead must not do
+        let refused = |error| Refusal::of(error, partition.log.start_offset());
+        let valid = partition.log.validate(&records, origin).map_err(refused)?;
         let (appended, term) = {
             let mut writer = partition.log.lock().await;
             partition.settle(&mut writer).await.map_err(|error| error.code())?;
             // Looked at under the append mutex: whoever makes this replica a follower cannot truncate before this append is done.
-            let (leader_epoch, term) = {
-                let state = partition.state();
-                state.check_leader()?;
-                if acks == ACKS_ALL && !state.has_min_isr(partition.log.config().min_insync_replicas) {
-                    return Err(ErrorCode::NotEnoughReplicas.into());
-                }
-                (state.leader_epoch, state.term)
-            };
+            let (leader_epoch, term) = partition.check_appendable(acks)?;
             let append = LeaderAppend { records, leader_epoch, origin, verification: None };
-            let appended = writer.append_leader(append).await;
-            (appended.map_err(|error| Refusal::of(error, partition.log.start_offset()))?, term)
+            (writer.append_valid(append, valid).await.map_err(refused)?, term)
         };
         partition.advance();
         if !appended.duplicate {
@@ -109,6 +104,18 @@ impl Replicas {
             }
         }
         Ok(Written { appended, partition, term })
+    }
+}
+
+impl Partition {
+    /// Whether a client may append here now: leader epoch and term.
+    fn check_appendable(&self, acks: i16) -> Result<(i32, u64), ErrorCode> {
+        let state = self.state();
+        state.check_leader()?;
+        if acks == ACKS_ALL && !state.has_min_isr(self.log.config().min_insync_replicas) {
+            return Err(ErrorCode::NotEnoughReplicas);
+        }
+        Ok((state.leader_epoch, state.term))
     }
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod apis;
 mod bad_input;
 mod clients;
+mod compaction;
 mod console;
 mod dead_process;
 mod durability;
