@@ -28,7 +28,7 @@ use kafka_protocol::protocol::StrBytes;
 use rustix::process::Signal;
 
 use faults::{BrokerFault, Faults};
-use judge::{Final, Finding, Notes};
+use judge::{Batch, Final, Finding, Notes};
 use torment::{Brokers, torment_servers};
 use view::View;
 
@@ -62,7 +62,6 @@ struct World {
 /// A client program and its notes.
 struct Client {
     name: String,
-    idempotent: bool,
     process: Process,
 }
 
@@ -71,24 +70,24 @@ impl Client {
         let (partitions, rate) = (PARTITIONS.to_string(), rate.to_string());
         let args = [bootstrap, TOPIC, &partitions, name, &rate, kind];
         let command = client::python_command("history_producer.py", &args);
-        Self::start(cluster, name, kind == "idempotent", command)
+        Self::start(cluster, name, command)
     }
 
     fn reader(cluster: &Cluster, bootstrap: &str, name: &str, back: u32) -> Self {
         let (partitions, back) = (PARTITIONS.to_string(), back.to_string());
         let command = client::python_command("history_consumer.py", &[bootstrap, TOPIC, &partitions, name, &back]);
-        Self::start(cluster, name, false, command)
+        Self::start(cluster, name, command)
     }
 
-    fn start(cluster: &Cluster, name: &str, idempotent: bool, command: std::process::Command) -> Self {
+    fn start(cluster: &Cluster, name: &str, command: std::process::Command) -> Self {
         let mut process = Process::start(name, command, cluster.dir.join(format!("{name}.notes")));
         process.show_log = false;
-        Self { name: name.into(), idempotent, process }
+        Self { name: name.into(), process }
     }
 
     fn so_far(&self) -> Notes {
         let events = notes::parse(&self.process.output());
-        Notes { client: self.name.clone(), idempotent: self.idempotent, events }
+        Notes { client: self.name.clone(), events }
     }
 
     fn finish(&mut self) -> Notes {
@@ -198,12 +197,12 @@ impl World {
             let text = fs::read_to_string(&log).unwrap_or_default();
             assert!(!text.contains("panicked"), "a panic in {}", log.display());
         }
-        assert_equal_replicas(&plans);
+        let batches = assert_equal_replicas(&plans);
         let count =
             |which: fn(&judge::Event) -> bool| notes.iter().flat_map(|n| &n.events).filter(|e| which(e)).count();
         Outcome {
             _cluster: self._cluster,
-            findings: judge::judge(&notes, &last),
+            findings: [judge::judge(&notes, &last), judge::judge_sequences(&batches)].concat(),
             acked: count(|event| matches!(event, judge::Event::Acked { .. })),
             read: count(|event| matches!(event, judge::Event::Read { .. })),
             leader_changes: told.leader_changes,
@@ -246,7 +245,33 @@ fn log_bytes(dir: &Path) -> Vec<u8> {
     files.iter().flat_map(|file| fs::read(file).expect("a segment")).collect()
 }
 
-fn assert_equal_replicas(plans: &[Plan]) {
+/// The headers of the batches of a log that have a producer id (`DefaultRecordBatch`).
+fn idempotent_batches(partition: i32, mut log: &[u8]) -> Vec<Batch> {
+    fn at<const N: usize>(log: &[u8], place: usize) -> [u8; N] {
+        log[place..place + N].try_into().expect("a whole header")
+    }
+    let mut batches = Vec::new();
+    while !log.is_empty() {
+        let length = usize::try_from(i32::from_be_bytes(at(log, 8))).expect("a length") + 12;
+        let producer = raw::at::PRODUCER;
+        let id = i64::from_be_bytes(at(log, producer));
+        if id >= 0 {
+            batches.push(Batch {
+                partition,
+                offset: i64::from_be_bytes(at(log, 0)),
+                producer: (id, i16::from_be_bytes(at(log, producer + 8))),
+                sequence: i32::from_be_bytes(at(log, producer + 10)),
+                count: i32::from_be_bytes(at(log, raw::at::COUNT)),
+            });
+        }
+        log = &log[length..];
+    }
+    batches
+}
+
+/// The same bytes on all brokers. Gives the batches of idempotent producers.
+fn assert_equal_replicas(plans: &[Plan]) -> Vec<Batch> {
+    let mut batches = Vec::new();
     for partition in 0..PARTITIONS {
         let log = |plan: &Plan| log_bytes(&plan.logs.join(format!("{TOPIC}-{partition}")));
         let logs: BTreeMap<i32, Vec<u8>> = plans.iter().map(|plan| (plan.id, log(plan))).collect();
@@ -261,7 +286,9 @@ fn assert_equal_replicas(plans: &[Plan]) {
                 other.len()
             );
         }
+        batches.extend(idempotent_batches(partition, first));
     }
+    batches
 }
 
 fn setting(name: &str) -> Option<u64> {
