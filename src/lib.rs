@@ -21,6 +21,7 @@ pub mod broker;
 pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod console;
 pub mod controller;
 pub mod disk;
 pub mod group;

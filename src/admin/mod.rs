@@ -9,6 +9,7 @@
 //! | `topics` | create, auto-create, grow, mark for deletion |
 //! | `configs` | read and alter the configs of topics and brokers |
 //! | `offsets` | offsets of the oldest consumers |
+//! | `replicas` | what was there before this process |
 //! | `users` | client quotas and SCRAM credentials |
 //! | `error` | [`AdminError`] and its one mapping to Kafka's codes |
 
@@ -18,6 +19,7 @@ pub mod names;
 mod offsets;
 pub mod placement;
 pub mod quota;
+mod replicas;
 pub mod scram;
 mod shell;
 mod topics;

@@ -9,6 +9,10 @@ mod net;
 mod rng;
 mod tasks;
 
+use std::sync::Arc;
+
+use super::metrics::Metrics;
+
 pub use clock::Clock;
 pub use net::{Listener, Net, Stream};
 pub use rng::{Rng, Seed};
@@ -19,7 +23,7 @@ pub use clock::SimClock;
 #[cfg(feature = "sim")]
 pub use net::SimNet;
 
-/// Clock, randomness, tasks and network of one broker. Cheap to clone.
+/// Clock, randomness, tasks, network and counters of one broker. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Env {
     /// Monotonic and wall clock.
@@ -30,6 +34,8 @@ pub struct Env {
     pub tasks: Tasks,
     /// Listening and connecting.
     pub net: Net,
+    /// The broker's counters.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Env {
@@ -38,7 +44,7 @@ impl Env {
     /// # Errors
     /// When the threads can't be started.
     pub fn real(data_workers: usize) -> std::io::Result<Self> {
-        Ok(Self { clock: Clock::Real, rng: Rng::from_entropy(), tasks: Tasks::real(data_workers)?, net: Net::Real })
+        Ok(Self::with(Clock::Real, Rng::from_entropy(), Tasks::real(data_workers)?, Net::Real))
     }
 
     /// Real clock and network on the caller's runtime: for the tools and for tests of one component.
@@ -46,7 +52,7 @@ impl Env {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn current() -> Self {
-        Self { clock: Clock::Real, rng: Rng::from_entropy(), tasks: Tasks::current(), net: Net::Real }
+        Self::with(Clock::Real, Rng::from_entropy(), Tasks::current(), Net::Real)
     }
 
     /// A simulated broker's: all lanes on the caller's (paused) runtime, wall clock from `start_ms`, randomness from `seed`.
@@ -55,11 +61,10 @@ impl Env {
     /// Outside a tokio runtime.
     #[cfg(feature = "sim")]
     pub fn sim(seed: u64, start_ms: i64, net: SimNet) -> Self {
-        Self {
-            clock: Clock::Sim(SimClock::new(start_ms)),
-            rng: Rng::from_seed(seed),
-            tasks: Tasks::current(),
-            net: Net::Sim(net),
-        }
+        Self::with(Clock::Sim(SimClock::new(start_ms)), Rng::from_seed(seed), Tasks::current(), Net::Sim(net))
+    }
+
+    fn with(clock: Clock, rng: Rng, tasks: Tasks, net: Net) -> Self {
+        Self { clock, rng, tasks, net, metrics: Arc::default() }
     }
 }

@@ -5,6 +5,7 @@
 pub mod env;
 pub mod error_code;
 pub mod ids;
+pub mod metrics;
 pub mod sabotage;
 pub mod topic_names;
 

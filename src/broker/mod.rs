@@ -10,6 +10,7 @@
 //! | [`register`] | what this broker says of itself in ZooKeeper |
 //! | [`config_watch`], [`reconfigure`] | topic and broker configs, live |
 //! | [`sockets`] | listeners and their bounds, by the configuration |
+//! | [`fresh_disk`] | lets others start first when the disks are new |
 //! | [`feature_watch`] | the version of `/feature` |
 //! | [`producer_ids`] | refills the stock of producer ids from the controller |
 //! | [`controller_watch`] | deposes a controller whose process has died |
@@ -21,6 +22,7 @@ mod config_watch;
 mod controller_watch;
 mod dir_notice;
 mod feature_watch;
+mod fresh_disk;
 mod identity;
 pub mod logging;
 mod producer_ids;

@@ -37,6 +37,20 @@ pub(super) async fn bind(env: &Env, listener: &Listener, config: &BrokerConfig) 
     BoundListener::bind(env, &listener.name, host, listener.port, config.socket_listen_backlog_size).await
 }
 
+/// Connections to the console that wait to be accepted.
+const CONSOLE_BACKLOG: i32 = 16;
+
+/// Binds the listener of the console, if there is to be one.
+///
+/// # Errors
+/// The system's, with the address.
+pub(super) async fn bind_console(env: &Env, config: &BrokerConfig) -> Result<Option<BoundListener>, StartError> {
+    let Some((host, port)) = &config.admin_listener else { return Ok(None) };
+    let bound = BoundListener::bind(env, "console", host, *port, CONSOLE_BACKLOG).await.map_err(StartError::Listen)?;
+    tracing::info!(address = %bound.address, "serving /health and /metrics");
+    Ok(Some(bound))
+}
+
 /// Where this broker reaches itself: the bound address of the inter-broker listener, whatever is advertised.
 pub(super) fn own_address(config: &BrokerConfig, bound: &[BoundListener]) -> Result<Target, StartError> {
     let name = config.control_plane_listener.as_ref().unwrap_or(&config.inter_broker_listener);

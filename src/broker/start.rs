@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::reconfigure::Reconfigure;
 use super::{
-    Broker, config_watch, controller_watch, dir_notice, feature_watch, identity, producer_ids, register, session,
-    sockets,
+    Broker, config_watch, controller_watch, dir_notice, feature_watch, fresh_disk, identity, producer_ids, register,
+    session, sockets,
 };
 use crate::admin::Admin;
 use crate::api::Api;
@@ -27,6 +27,7 @@ use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::loggers::Loggers;
 use crate::config::{BrokerConfig, RACK_AWARE_SELECTOR, StaticConfig};
+use crate::console::Console;
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
 use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
@@ -137,6 +138,7 @@ impl Broker {
     ) -> Result<Self, StartError> {
         let session = zk.session();
         store::ids::create_top_level_paths(&session).await?;
+        let is_fresh = dirs.metas().iter().all(|(_, meta)| meta.is_none());
         let identity = identity::establish(env, &session, config, &mut dirs).await?;
         let id = identity.broker_id;
         session::end_previous_process(&session, id, &dirs).await?;
@@ -153,9 +155,13 @@ impl Broker {
         // Recovery may have taken hours, and ZooKeeper may not have stayed all the while.
         let session = if session.state().is_terminal() { zk.reopen().await? } else { session };
         session_file.write(session.id());
+        if is_fresh {
+            fresh_disk::let_others_lead(&session, id).await?;
+        }
         feature_watch::start(env, zk.clone(), cluster.clone()).await?;
 
         let bound = sockets::bind_all(env, config).await?;
+        let console = sockets::bind_console(env, config).await?;
         let own_address = sockets::own_address(config, &bound)?;
         let addresses = bound.iter().map(|b| (b.name.clone(), b.address)).collect();
         let node = register::node(env, id, config, &addresses)?;
@@ -214,6 +220,19 @@ impl Broker {
         let options = sockets::options(env, config).await;
         broker.start_tasks(Arc::new(Mutex::new(node)), options.clone());
         logs.start_background();
+        if let Some(console) = console {
+            let shown = Console {
+                env: env.clone(),
+                id,
+                zk: zk.clone(),
+                cluster: broker.cluster.clone(),
+                replicas: broker.replicas.clone(),
+                logs: logs.clone(),
+                controller: broker.controller.clone(),
+                stopping: stopping.clone(),
+            };
+            env.tasks.spawn(Lane::Data, "console", shown.serve(console.into_listener()));
+        }
         for listener in bound {
             broker.server.serve(listener, api.clone(), options.clone());
         }

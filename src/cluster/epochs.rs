@@ -30,13 +30,19 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug)]
 pub struct Epochs {
     broker: AtomicI64,
+    first: AtomicI64,
     controller: AtomicI32,
     feature: AtomicI64,
 }
 
 impl Default for Epochs {
     fn default() -> Self {
-        Self { broker: AtomicI64::new(UNKNOWN), controller: AtomicI32::new(0), feature: AtomicI64::new(UNKNOWN) }
+        Self {
+            broker: AtomicI64::new(UNKNOWN),
+            first: AtomicI64::new(UNKNOWN),
+            controller: AtomicI32::new(0),
+            feature: AtomicI64::new(UNKNOWN),
+        }
     }
 }
 
@@ -49,6 +55,12 @@ impl Epochs {
     /// Set by the session sequencer after each registration.
     pub fn registered(&self, czxid: i64) {
         self.broker.store(czxid, Ordering::Release);
+        let _ = self.first.compare_exchange(UNKNOWN, czxid, Ordering::AcqRel, Ordering::Acquire); // only the first counts
+    }
+
+    /// The epoch of this process's first registration, -1 before it: what has a smaller czxid was there before this process.
+    pub fn first(&self) -> i64 {
+        self.first.load(Ordering::Acquire)
     }
 
     /// Refuses a control request meant for an earlier registration. -1 is accepted, and so is a larger epoch (the answer of a

@@ -76,6 +76,8 @@ pub struct BrokerConfig {
     pub socket_connection_setup_timeout_max_ms: i64,
     /// `controller.socket.timeout.ms`. Controller to broker.
     pub controller_socket_timeout_ms: i32,
+    /// `ottla.admin.listener`. Host (empty: all addresses) and port of the console.
+    pub admin_listener: Option<(String, u16)>,
     /// `ottla.dead.process.detect.ms`. How long a port must be refused for its process to be dead; 0: never.
     pub dead_process_detect_ms: i32,
     // topics and requests
@@ -299,6 +301,7 @@ impl BrokerConfig {
             socket_connection_setup_timeout_ms: values.long("socket.connection.setup.timeout.ms"),
             socket_connection_setup_timeout_max_ms: values.long("socket.connection.setup.timeout.max.ms"),
             controller_socket_timeout_ms: values.int("controller.socket.timeout.ms"),
+            admin_listener: admin_listener(values)?,
             dead_process_detect_ms: values.int("ottla.dead.process.detect.ms"),
             num_partitions: values.int("num.partitions"),
             default_replication_factor: values.int("default.replication.factor"),
@@ -398,6 +401,19 @@ fn log_dirs(values: &Values) -> Vec<String> {
 }
 
 /// `max.connections.per.ip.overrides`: `host:count,...`.
+fn admin_listener(values: &Values) -> Result<Option<(String, u16)>, ConfigError> {
+    let name = "ottla.admin.listener";
+    let text = values.str(name);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        Some((host.to_owned(), port.parse().ok()?))
+    });
+    parsed.map(Some).ok_or_else(|| ConfigError::value(name, &text, "expected host:port, for instance 127.0.0.1:9644"))
+}
+
 fn parse_overrides(values: &Values) -> Result<BTreeMap<String, i32>, ConfigError> {
     let name = "max.connections.per.ip.overrides";
     let text = values.str(name);

@@ -134,7 +134,7 @@ pub const LOGGERS: &[Logger] = &[
     logger("kafka.server.ClientQuotaManager", &["ottla::quota"], Server),
     logger("kafka.server.KafkaApis", &["ottla::api"], Server),
     logger("kafka.server.KafkaConfig", &["ottla::config"], Server),
-    logger("kafka.server.KafkaServer", &["ottla::broker", "kafka.server.KafkaServer"], Server),
+    logger("kafka.server.KafkaServer", &["ottla::broker", "ottla::console", "kafka.server.KafkaServer"], Server),
     logger("kafka.server.ReplicaFetcherThread", &["ottla::replica::fetcher"], Server),
     logger("kafka.server.ReplicaManager", &["ottla::replica"], Server),
     logger("kafka.server.ZkAdminManager", &["ottla::admin"], Server),

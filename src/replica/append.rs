@@ -93,6 +93,16 @@ impl Replicas {
             (writer.append_valid(append, valid).await.map_err(refused)?, term)
         };
         partition.advance();
+        if !appended.duplicate {
+            let (records, bytes) = (appended.records, appended.bytes as u64);
+            for (messages_in, bytes_in) in [
+                (&self.env.metrics.messages_in, &self.env.metrics.bytes_in),
+                (&partition.metrics.messages_in, &partition.metrics.bytes_in),
+            ] {
+                messages_in.add(records);
+                bytes_in.add(bytes);
+            }
+        }
         Ok(Written { appended, partition, term })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::state::Role;
 use super::table::Replicas;
 use crate::base::{ErrorCode, TopicPartition};
 
@@ -50,7 +51,44 @@ pub struct ProducerDescription {
     pub open_since: i64,
 }
 
+/// How many partitions of this broker are what (`ReplicaManager`'s gauges).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PartitionCounts {
+    /// Hosted, those in failed directories not counted.
+    pub hosted: usize,
+    /// Led.
+    pub led: usize,
+    /// In failed directories.
+    pub offline: usize,
+    /// Led, with fewer in-sync replicas than replicas.
+    pub under_replicated: usize,
+    /// Led, with fewer in-sync replicas than `min.insync.replicas`.
+    pub under_min_isr: usize,
+    /// Led, with just as many.
+    pub at_min_isr: usize,
+}
+
 impl Replicas {
+    /// Counts partitions. Looks at each: for a scraper, not for a request.
+    pub fn counts(&self) -> PartitionCounts {
+        let mut counts = PartitionCounts { offline: self.offline_count(), ..PartitionCounts::default() };
+        for partition in self.online() {
+            counts.hosted += 1;
+            let state = partition.state();
+            if state.role != Role::Leader {
+                continue;
+            }
+            let (isr, least) =
+                (state.isr.len(), usize::try_from(partition.log.config().min_insync_replicas).unwrap_or(0));
+            counts.led += 1;
+            // A reassignment's new replicas are not missing yet (`Partition.isUnderReplicated`).
+            counts.under_replicated += usize::from(isr < state.replicas.len() - state.adding.len());
+            counts.under_min_isr += usize::from(isr < least);
+            counts.at_min_isr += usize::from(isr == least);
+        }
+        counts
+    }
+
     /// All directories, in the order of the configuration. Asks the file systems for their sizes.
     pub async fn describe_dirs(&self) -> Vec<DirDescription> {
         let logs = self.logs.clone();

@@ -126,6 +126,7 @@ impl Replicas {
                 _ => Verdict::Retry,
             };
             let Ok(partition) = self.get(&proposal.id) else { continue };
+            self.count_verdict(partition.state().isr.len(), &verdict);
             let retry = isr::settle(&mut partition.change(), &proposal.isr, proposal.leader_epoch, verdict);
             if retry {
                 self.isr_changes.enqueue(&proposal.id);
@@ -133,6 +134,16 @@ impl Replicas {
             again |= retry;
         }
         again
+    }
+
+    fn count_verdict(&self, isr_before: usize, verdict: &Verdict) {
+        let metrics = &self.env.metrics;
+        match verdict {
+            Verdict::Committed { isr, .. } if isr.len() < isr_before => metrics.isr_shrinks.add(1),
+            Verdict::Committed { .. } => metrics.isr_expands.add(1),
+            Verdict::Revert | Verdict::Park => metrics.failed_isr_updates.add(1),
+            Verdict::Retry => {}
+        }
     }
 
     /// Looks for replicas that have fallen behind, every half of the lag time, for the life of the broker.

@@ -20,6 +20,23 @@ pub struct Stop {
 }
 
 impl Replicas {
+    /// Would this replica lead, or be counted as in sync without anybody to copy from, although its log is not here or not whole? If
+    /// the partition has had a life before this process, it must not: the others would cut their logs to its, and what was acknowledged
+    /// would be gone. A partition without other replicas has nobody who could lose anything more.
+    pub fn would_begin_without_its_log(&self, id: &TopicPartition, assignment: &Assignment) -> bool {
+        let me = self.cluster.broker_id;
+        if assignment.is_new || assignment.replicas.len() < 2 || !assignment.replicas.contains(&me) {
+            return false;
+        }
+        let counted = assignment.leader == me || (assignment.leader < 0 && assignment.isr.contains(&me));
+        counted
+            && match self.hosted(id) {
+                Some(Hosted::Online(partition)) => partition.is_refilling(),
+                Some(Hosted::Offline) => false,
+                None => self.logs.get(id).is_none(),
+            }
+    }
+
     /// Makes the logs of new partitions that are not hosted yet, many at a time; what fails says so when it is assigned. Those on
     /// directories of the administrator's choice are left to that.
     pub async fn prepare(&self, new: Vec<(TopicPartition, Option<TopicId>, Arc<LogConfig>)>) {
@@ -68,6 +85,9 @@ impl Replicas {
             Some(partition) => partition,
             None => self.open(id, topic_id, assignment.is_new, config()).await?,
         };
+        if assignment.leader == me {
+            partition.set_refilling(false); // it was asked whether it may
+        }
         partition.change().assign(me, assignment, self.env.clock.now());
         self.fetch_by_role(&partition);
         if partition.state().role == Role::Leader {
@@ -117,6 +137,7 @@ impl Replicas {
         config: Arc<LogConfig>,
     ) -> Result<Arc<Partition>, ErrorCode> {
         let dir = self.preferred_dirs.write().remove(id);
+        let was_lost = !is_new && self.logs.get(id).is_none();
         match self.logs.get_or_create(id, topic_id, config, is_new, dir.as_deref()).await {
             // It failed between being opened and entering the table, where the failure of its directory would have found it.
             Ok(log) if !log.is_online() => {
@@ -124,7 +145,13 @@ impl Replicas {
                 Err(ErrorCode::KafkaStorageError)
             }
             Ok(log) => {
-                let partition = Arc::new(Partition::new(id.clone(), log, self.cluster.broker_id));
+                let partition = Arc::new(Partition::new(
+                    id.clone(),
+                    log,
+                    self.cluster.broker_id,
+                    self.env.metrics.topic(&id.topic),
+                ));
+                partition.set_refilling(was_lost);
                 self.insert(id.clone(), Hosted::Online(partition.clone()));
                 Ok(partition)
             }

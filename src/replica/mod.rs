@@ -33,5 +33,6 @@ mod throttles;
 pub mod upkeep;
 pub mod wait;
 
+pub use describe::PartitionCounts;
 pub use partition::Partition;
 pub use table::Replicas;

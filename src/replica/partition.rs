@@ -5,12 +5,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::high_watermark;
 use super::state::{Role, State};
 use super::wait::Waiters;
+use crate::base::metrics::TopicMetrics;
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::log::{Log, LogError, LogWriter};
 
@@ -21,10 +23,14 @@ pub struct Partition {
     pub id: TopicPartition,
     /// Its log.
     pub log: Arc<Log>,
+    /// What is counted of its topic.
+    pub metrics: Arc<TopicMetrics>,
     /// Requests that wait for it.
     pub waiters: Waiters,
     me: BrokerId,
     state: RwLock<State>,
+    /// Its log was lost, and is being copied anew: see [`Partition::is_refilling`].
+    refilling: AtomicBool,
 }
 
 /// The state, held for a change.
@@ -36,8 +42,19 @@ pub struct StateGuard<'a> {
 
 impl Partition {
     /// A replica of which the controller has said nothing yet.
-    pub fn new(id: TopicPartition, log: Arc<Log>, me: BrokerId) -> Self {
-        Self { id, log, waiters: Waiters::default(), me, state: RwLock::default() }
+    pub fn new(id: TopicPartition, log: Arc<Log>, me: BrokerId, metrics: Arc<TopicMetrics>) -> Self {
+        let refilling = AtomicBool::new(false);
+        Self { id, log, metrics, waiters: Waiters::default(), me, state: RwLock::default(), refilling }
+    }
+
+    /// Does this replica lack records that it has had? From being made anew for an old partition, until it has all that its leader has
+    /// committed. While it does, it must not lead: the others would cut their logs to its.
+    pub fn is_refilling(&self) -> bool {
+        self.refilling.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_refilling(&self, refilling: bool) {
+        self.refilling.store(refilling, Ordering::Relaxed);
     }
 
     /// The state, for looking.

@@ -146,6 +146,11 @@ impl Replicas {
         all
     }
 
+    /// How many are out of service.
+    pub(super) fn offline_count(&self) -> usize {
+        self.table.read().values().filter(|hosted| matches!(hosted, Hosted::Offline)).count()
+    }
+
     pub(super) fn insert(&self, id: TopicPartition, hosted: Hosted) {
         self.table.write().insert(id, hosted);
     }

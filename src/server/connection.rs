@@ -35,7 +35,7 @@ pub struct Connection {
     api: Arc<Api>,
     pending: VecDeque<Pending>,
     /// Read, but not to be started before all of `pending` is answered.
-    held: Option<(Request, Option<OwnedSemaphorePermit>)>,
+    held: Option<Held>,
     max_idle: Duration,
     on_control: bool,
     /// A close is queued: nothing more is read.
@@ -43,9 +43,17 @@ pub struct Connection {
     place: Place,
 }
 
+struct Held {
+    request: Request,
+    budget: Option<OwnedSemaphorePermit>,
+    read_at: Instant,
+}
+
 struct Pending {
     outcome: Outcome,
     key: ApiKey,
+    version: i16,
+    read_at: Instant,
 }
 
 /// How a connection's stay on a lane ends.
@@ -107,12 +115,12 @@ impl Connection {
             }
             stopping |= *peer.stopping.borrow(); // a peer that never lets the reader wait would keep `stop` from being looked at
             if self.pending.is_empty() {
-                if let Some((request, budget)) = self.held.take() {
-                    if self.belongs_to_control(&request) {
-                        self.held = Some((request, budget));
+                if let Some(held) = self.held.take() {
+                    if self.belongs_to_control(&held.request) {
+                        self.held = Some(held);
                         return End::MoveToControl;
                     }
-                    self.start(request, budget).await;
+                    self.start(held).await;
                     idle_at = Instant::now() + self.max_idle;
                     continue;
                 }
@@ -131,11 +139,15 @@ impl Connection {
                 }
                 frame = self.reader.next(&mut self.stream), if may_read => match frame {
                     Ok(Some(frame)) => match dispatch::open(frame.bytes, &self.peer) {
-                        Ok(request) if self.may_overlap(&request) => {
-                            self.start(request, frame.budget).await;
-                            idle_at = Instant::now() + self.max_idle;
+                        Ok(request) => {
+                            let held = Held { request, budget: frame.budget, read_at: Instant::now() };
+                            if self.may_overlap(&held.request) {
+                                self.start(held).await;
+                                idle_at = Instant::now() + self.max_idle;
+                            } else {
+                                self.held = Some(held);
+                            }
                         }
-                        Ok(request) => self.held = Some((request, frame.budget)),
                         Err(refused) => self.refuse(refused),
                     },
                     Ok(None) => {
@@ -182,12 +194,12 @@ impl Connection {
         !self.on_control && request.key.is_cluster_action()
     }
 
-    async fn start(&mut self, request: Request, budget: Option<OwnedSemaphorePermit>) {
-        let key = request.key;
+    async fn start(&mut self, Held { request, budget, read_at }: Held) {
+        let (key, version) = (request.key, request.header.api_version);
         self.place.touch();
-        tracing::debug!(target: REQUEST, peer = %self.peer.address, listener = %self.peer.listener, version = request.version(), "{key}");
+        tracing::debug!(target: REQUEST, peer = %self.peer.address, listener = %self.peer.listener, version, "{key}");
         match api::call(&self.api, request).await {
-            Ok(outcome) => self.pending.push_back(Pending { outcome, key }),
+            Ok(outcome) => self.pending.push_back(Pending { outcome, key, version, read_at }),
             Err(malformed) => self.refuse(malformed.into()),
         }
         drop(budget);
@@ -202,7 +214,8 @@ impl Connection {
     fn close_in_turn(&mut self) {
         self.held = None;
         self.closing = true;
-        self.pending.push_back(Pending { outcome: Outcome::Close, key: ApiKey::ApiVersions });
+        let (key, version, read_at) = (ApiKey::ApiVersions, 0, Instant::now());
+        self.pending.push_back(Pending { outcome: Outcome::Close, key, version, read_at });
     }
 
     /// Sends the answers that are ready at the head of the queue; false when the connection is to be closed.
@@ -219,6 +232,8 @@ impl Connection {
                         tracing::debug!(peer = %self.peer.address, %error, "could not send an answer");
                         return false;
                     }
+                    let Pending { key, version, read_at, .. } = pending;
+                    self.api.env.metrics.answered(key.code(), key.name(), version, read_at.elapsed());
                 }
                 Outcome::Close => return false,
                 Outcome::NoReply | Outcome::Later(_) => {}

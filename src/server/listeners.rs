@@ -46,6 +46,11 @@ pub struct BoundListener {
 }
 
 impl BoundListener {
+    /// The listener itself, for who serves another protocol on it.
+    pub fn into_listener(self) -> Listener {
+        self.listener
+    }
+
     /// Binds a listener. `host` empty means all addresses, as in Kafka. `backlog` is taken for [`LEAST_BACKLOG`] where it is less.
     ///
     /// # Errors

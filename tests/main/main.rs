@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod base;
 mod broker;
 mod cluster;
 mod config;

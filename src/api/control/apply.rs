@@ -65,6 +65,8 @@ pub struct ApplierParts {
 struct Task {
     parts: ApplierParts,
     checkpointing: bool,
+    /// Replicas that would have led without their log, and have been refused.
+    refused: BTreeSet<TopicPartition>,
 }
 
 impl Applier {
@@ -73,7 +75,7 @@ impl Applier {
         let (sender, mut commands) = mpsc::channel(QUEUE);
         let tasks = parts.env.tasks.clone();
         tasks.spawn_vital(Lane::Control, "control applier", async move {
-            let mut task = Task { parts, checkpointing: false };
+            let mut task = Task { parts, checkpointing: false, refused: BTreeSet::new() };
             while let Some(command) = commands.recv().await {
                 // A dropped answer is a closed connection: the controller asks again.
                 match command {
@@ -192,7 +194,7 @@ impl Task {
     }
 
     async fn assign(
-        &self,
+        &mut self,
         topic: &str,
         topic_id: TopicId,
         state: &LeaderAndIsrRequestPartitionState,
@@ -213,6 +215,16 @@ impl Task {
             removing: state.removing_replicas.clone(),
             is_new: state.is_new,
         };
+        if self.parts.replicas.would_begin_without_its_log(&id, &assignment) && self.had_a_life_before(&id).await {
+            tracing::error!(
+                partition = %id, leader = assignment.leader, epoch = assignment.leader_epoch, isr = ?assignment.isr,
+                "refusing to lead: the log of this replica is not in any log directory, or not whole yet, and the other replicas would \
+                 cut theirs to it. If its disk can be brought back, do so and start this broker again; if not, let another replica lead \
+                 (an unclean election, if none is in sync), and this one is filled from it"
+            );
+            self.refused.insert(id);
+            return ErrorCode::KafkaStorageError;
+        }
         let topic_id = (!topic_id.is_zero()).then_some(topic_id);
         let config = || self.parts.config.topic(&self.parts.cluster.overrides.get(topic));
         match self.parts.replicas.assign(&id, topic_id, &assignment, &config).await {
@@ -235,6 +247,38 @@ impl Task {
                 tracing::debug!(partition = %id, %code, epoch = state.leader_epoch, "not assigned");
                 code
             }
+        }
+    }
+
+    /// Was the partition there before this process? Yes, when ZooKeeper does not say: a leader that waits harms nobody.
+    async fn had_a_life_before(&self, id: &TopicPartition) -> bool {
+        match tokio::time::timeout(CONFIG_WAIT, self.parts.admin.is_older_than_this_process(id)).await {
+            Ok(Ok(older)) => older,
+            Ok(Err(error)) => {
+                tracing::warn!(partition = %id, %error, "could not ask when the partition was made");
+                true
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// Replicas that were refused as leaders have another leader now: they can be filled from it, and the controller is asked to say so
+    /// again, as it takes them for replicas in a failed directory.
+    fn retry_refused(&mut self) {
+        let image = self.parts.cluster.metadata.load();
+        let me = self.parts.cluster.broker_id;
+        let led = |id: &TopicPartition| {
+            image.partition(&id.topic, id.partition).is_none_or(|state| state.leader >= 0 && state.leader != me)
+        };
+        let before = self.refused.len();
+        self.refused.retain(|id| !led(id));
+        if self.refused.len() < before {
+            let admin = self.parts.admin.clone();
+            self.parts.env.tasks.spawn(Lane::Control, "ask for roles", async move {
+                if let Err(error) = admin.ask_for_roles().await {
+                    tracing::warn!(%error, "could not ask the controller to fill replicas again: a restart of this broker will");
+                }
+            });
         }
     }
 
@@ -274,7 +318,7 @@ impl Task {
         }
     }
 
-    fn update_metadata(&self, request: &UpdateMetadataRequest) -> UpdateMetadataResponse {
+    fn update_metadata(&mut self, request: &UpdateMetadataRequest) -> UpdateMetadataResponse {
         if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "UpdateMetadata") {
             return UpdateMetadataResponse { error_code: code.code() };
         }
@@ -284,11 +328,15 @@ impl Task {
         if before.brokers.keys().any(|id| !after.is_alive(*id)) {
             self.parts.replicas.forget_dead_brokers();
         }
+        if !self.refused.is_empty() {
+            self.retry_refused();
+        }
         if !gone.is_empty() {
             tracing::info!(partitions = gone.len(), first = %gone[0], "partitions deleted from the metadata");
             self.parts.groups.partitions_deleted(&gone);
             let image = self.parts.cluster.metadata.load();
             for topic in gone.iter().map(|id| &id.topic).filter(|topic| !image.contains(topic)) {
+                self.parts.env.metrics.forget_topic(topic);
                 self.parts.cluster.overrides.remove(topic); // a topic made anew brings its own
             }
         }

@@ -221,7 +221,14 @@ impl Fetch {
             }
             let slice = read.slice.take();
             let mut partition = partition_answer(key.partition, read, self.replier.version());
+            let metrics = &self.api.env.metrics;
+            if partition.error_code != ErrorCode::None.code() {
+                metrics.failed_fetches.add(1);
+            }
             if let Some(slice) = slice {
+                let out =
+                    if self.limits.follower.is_some() { &metrics.replication_bytes_out } else { &metrics.bytes_out };
+                out.add(slice.len as u64);
                 partition.records = Records::Hole(slice.len);
                 slices.push(slice);
             }

@@ -141,6 +141,9 @@ fn answer(api: &Api, peer: &Peer, replier: Replier, done: Vec<Done>, codes: Vec<
             },
         };
         partition.index = id.partition;
+        if partition.error_code != ErrorCode::None.code() {
+            api.env.metrics.failed_produces.add(1);
+        }
         if replier.version() >= FIRST_HINT_VERSION
             && partition.error_code == ErrorCode::NotLeaderOrFollower.code()
             && let Some((leader_id, leader_epoch)) =

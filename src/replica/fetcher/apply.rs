@@ -99,6 +99,10 @@ impl Followed {
             if follows && high_watermark >= 0 && high_watermark != log.high_watermark() {
                 log.set_high_watermark(high_watermark);
             }
+            if follows && self.partition.is_refilling() && high_watermark >= 0 && log.leo() >= high_watermark {
+                tracing::info!(partition = %self.partition.id, log_end = log.leo(), "a lost log is whole again");
+                self.partition.set_refilling(false);
+            }
         }
         drop(writer);
         if log_start_offset > log.start_offset() && log_start_offset <= log.high_watermark() {

@@ -290,6 +290,7 @@ impl Task {
                     Records::Null | Records::Hole(_) => bytes::Bytes::new(),
                 };
                 let bytes = records.len();
+                self.shared.env.metrics.replication_bytes_in.add(bytes as u64);
                 let appended = followed.append(records, answer.high_watermark, answer.log_start_offset).await;
                 // Also what a replica in sync copies counts, so that the sum stays below the limit.
                 if !self.shared.throttle.is_off() && followed.is_throttled(self.shared.cluster.broker_id) {

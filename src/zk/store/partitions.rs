@@ -31,6 +31,14 @@ pub async fn state(session: &Session, partition: &TopicPartition) -> Result<Opti
     }
 }
 
+/// The transaction that made a partition's state node; none when there is none.
+///
+/// # Errors
+/// The session's end, or a refusal.
+pub async fn made_at(session: &Session, partition: &TopicPartition) -> Result<Option<i64>, StoreError> {
+    Ok(session.exists(&path(partition)).await?.map(|stat| stat.czxid))
+}
+
 /// [`state`] with a watch for its data and existence (for reassignments under an old IBP).
 ///
 /// # Errors

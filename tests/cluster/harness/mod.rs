@@ -2,11 +2,13 @@
 
 pub mod broker;
 pub mod client;
+pub mod gate;
 pub mod partitions;
 pub mod process;
 pub mod raw;
 pub mod tiny_fs;
 pub mod tree;
+pub mod txn_log;
 pub mod zookeeper;
 
 use std::path::{Path, PathBuf};

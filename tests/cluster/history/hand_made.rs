@@ -1,6 +1,6 @@
 //! The judge on histories made by hand: a clean one, and one for each thing that must not be.
 
-use super::judge::{Event, Final, Finding, Notes, Value, judge};
+use super::judge::{Batch, Event, Final, Finding, Notes, Value, judge, judge_sequences};
 use super::notes;
 
 fn acked(partition: i32, offset: i64, value: &str) -> Event {
@@ -12,7 +12,7 @@ fn read(partition: i32, offset: i64, value: &str) -> Event {
 }
 
 fn by(client: &str, events: Vec<Event>) -> Notes {
-    Notes { client: client.into(), idempotent: client == "i", events }
+    Notes { client: client.into(), events }
 }
 
 fn end(partition: i32, values: &[&str]) -> Final {
@@ -61,16 +61,13 @@ fn offset_with_two_values_is_found_between_any_two_who_saw_it() {
 }
 
 #[test]
-fn idempotent_value_that_is_there_twice_or_too_late_is_out_of_order() {
-    let notes = [by("i", vec![])];
-    let found = |offset, value: &str, after: &str| Finding::OutOfOrder {
-        partition: 0,
-        offset,
-        value: value.into(),
-        after: after.into(),
-    };
-    assert_eq!(judge(&notes, &end(0, &["i-1", "i-1"])), [found(1, "i-1", "i-1")]);
-    assert_eq!(judge(&notes, &end(0, &["i-2", "i-1", "i-3"])), [found(1, "i-1", "i-2")]);
+fn idempotent_batch_that_is_there_twice_or_after_a_hole_is_out_of_order() {
+    let batch = |offset, epoch, sequence| Batch { partition: 0, offset, producer: (7, epoch), sequence, count: 2 };
+    let elsewhere = Batch { partition: 1, ..batch(0, 0, 0) };
+    assert_eq!(judge_sequences(&[batch(0, 0, 0), elsewhere, batch(2, 0, 2), batch(4, 1, 0), batch(6, 1, 2)]), []);
+    let found = |batch, expected| Finding::OutOfOrder { batch, expected };
+    assert_eq!(judge_sequences(&[batch(0, 0, 0), batch(2, 0, 0)]), [found(batch(2, 0, 0), 2)]);
+    assert_eq!(judge_sequences(&[batch(0, 0, 0), batch(2, 0, 4)]), [found(batch(2, 0, 4), 2)]);
 }
 
 #[test]
@@ -96,13 +93,14 @@ fn value_of_nobody_and_a_refused_reader_are_findings() {
 
 #[test]
 fn notes_of_both_clients_are_understood_and_a_torn_last_line_is_not_one() {
-    let text = "A 3 17 p-00000002\nA 1 -1 p-00000003\nF 1 p-00000004 _MSG_TIMED_OUT\nR 0 5 q-1\nS 0\nE 2 _LOG_TRUNCATION\nR 0 6 q";
+    let text = "A 3 17 p-00000002\nA 1 -1 p-00000003\nA 1 None p-00000005\nF 1 p-00000004 _MSG_TIMED_OUT\nR 0 5 q-1\nS 0\nE 2 _LOG_TRUNCATION\nR 0 6 q";
     let value = |text: &str| Value::from(text);
     assert_eq!(
         notes::parse(text),
         [
             Event::Acked { partition: 3, offset: Some(17), value: value("p-00000002") },
             Event::Acked { partition: 1, offset: None, value: value("p-00000003") },
+            Event::Acked { partition: 1, offset: None, value: value("p-00000005") },
             Event::Read { partition: 0, offset: 5, value: value("q-1") },
             Event::Jumped { partition: 0 },
             Event::Refused { partition: 2, reason: "_LOG_TRUNCATION".into() },

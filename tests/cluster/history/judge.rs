@@ -1,11 +1,11 @@
 //! The judge: what clients were told and have seen, held against what is there in the end. Pure.
 //!
 //! What may never be: an acknowledged write that is not there, an offset with two values, whoever saw them, a value that nobody wrote.
-//! A producer that is idempotent has each value once and in its order; a reader that did not jump sees every offset. A write that
-//! failed may be there or not.
+//! A reader that did not jump sees every offset, and a partition has every sequence number of an idempotent producer once and in order,
+//! as long as that keeps its epoch: what a client sends again under a new one is its own affair. A write that failed may be there or not.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,10 +30,23 @@ pub enum Event {
 pub struct Notes {
     /// Its name: of a producer the start of its values.
     pub client: String,
-    /// True for an idempotent producer.
-    pub idempotent: bool,
     /// What it noted.
     pub events: Vec<Event>,
+}
+
+/// A batch of an idempotent producer, as it lies in a log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Batch {
+    /// Where.
+    pub partition: i32,
+    /// Its first offset.
+    pub offset: i64,
+    /// Producer id and epoch.
+    pub producer: (i64, i16),
+    /// Its first sequence number.
+    pub sequence: i32,
+    /// How many records.
+    pub count: i32,
 }
 
 /// What is wrong.
@@ -43,8 +56,8 @@ pub enum Finding {
     Lost { partition: i32, offset: Option<i64>, value: Value },
     /// An offset had two values: who says so, and who says otherwise.
     TwoValues { partition: i32, offset: i64, one: (String, Value), other: (String, Value) },
-    /// An idempotent producer's value is there twice, or before an earlier one of its.
-    OutOfOrder { partition: i32, offset: i64, value: Value, after: Value },
+    /// An idempotent producer's batch is there twice, or not after the one before it.
+    OutOfOrder { batch: Batch, expected: i32 },
     /// A reader was not given an offset that lies between two it was given, or was given one again.
     Gap { client: String, partition: i32, from: i64, to: i64 },
     /// A value that no producer began.
@@ -64,12 +77,7 @@ impl fmt::Display for Finding {
                 "partition {partition}, offset {offset}: {} says {}, {} says {}",
                 one.0, one.1, other.0, other.1
             ),
-            Finding::OutOfOrder { partition, offset, value, after } => {
-                write!(
-                    f,
-                    "partition {partition}, offset {offset}: {value} of an idempotent producer comes after {after}"
-                )
-            }
+            Finding::OutOfOrder { batch, expected } => write!(f, "where sequence {expected} should be: {batch:?}"),
             Finding::Gap { client, partition, from, to } => {
                 write!(f, "partition {partition}: {client} was at {from} and was given {to}")
             }
@@ -89,10 +97,10 @@ pub type Final = BTreeMap<i32, Vec<(i64, Value)>>;
 /// The name under which the last look appears in findings.
 const THE_END: &str = "the end";
 
-/// Producer and number of a value.
-fn parts(value: &str) -> Option<(&str, u64)> {
+/// The producer of a value.
+fn producer_of(value: &str) -> Option<&str> {
     let (producer, number) = value.rsplit_once('-')?;
-    Some((producer, number.parse().ok()?))
+    number.parse::<u64>().is_ok().then_some(producer)
 }
 
 /// Holds everything against everything; no finding is a clean history.
@@ -100,7 +108,7 @@ pub fn judge(notes: &[Notes], last: &Final) -> Vec<Finding> {
     let mut findings = Vec::new();
     one_value_per_offset(notes, last, &mut findings);
     nothing_lost(notes, last, &mut findings);
-    nothing_alien_and_idempotent_in_order(notes, last, &mut findings);
+    nothing_alien(notes, last, &mut findings);
     no_gaps(notes, last, &mut findings);
     findings
 }
@@ -144,22 +152,28 @@ fn nothing_lost(notes: &[Notes], last: &Final, findings: &mut Vec<Finding>) {
     }
 }
 
-fn nothing_alien_and_idempotent_in_order(notes: &[Notes], last: &Final, findings: &mut Vec<Finding>) {
-    let producers: BTreeMap<&str, bool> = notes.iter().map(|n| (n.client.as_str(), n.idempotent)).collect();
+fn nothing_alien(notes: &[Notes], last: &Final, findings: &mut Vec<Finding>) {
+    let producers: BTreeSet<&str> = notes.iter().map(|n| n.client.as_str()).collect();
     for (&partition, records) in last {
-        let mut before: BTreeMap<&str, (u64, &Value)> = BTreeMap::new();
         for (offset, value) in records {
-            let known = parts(value).and_then(|(name, number)| Some((name, number, *producers.get(name)?)));
-            let Some((name, number, idempotent)) = known else {
+            if !producer_of(value).is_some_and(|name| producers.contains(name)) {
                 findings.push(Finding::Alien { partition, offset: *offset, value: value.clone() });
-                continue;
-            };
-            if let Some((_, after)) = before.insert(name, (number, value)).filter(|(n, _)| idempotent && *n >= number) {
-                let (value, after) = (value.clone(), after.clone());
-                findings.push(Finding::OutOfOrder { partition, offset: *offset, value, after });
             }
         }
     }
+}
+
+/// Holds the batches of idempotent producers, in the order of their logs, against each other.
+pub fn judge_sequences(batches: &[Batch]) -> Vec<Finding> {
+    let mut next: BTreeMap<(i32, (i64, i16)), i32> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for batch in batches {
+        let expected = next.insert((batch.partition, batch.producer), batch.sequence + batch.count).unwrap_or(0);
+        if expected != batch.sequence {
+            findings.push(Finding::OutOfOrder { batch: batch.clone(), expected });
+        }
+    }
+    findings
 }
 
 fn no_gaps(notes: &[Notes], last: &Final, findings: &mut Vec<Finding>) {

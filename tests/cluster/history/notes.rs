@@ -21,7 +21,8 @@ fn event(line: &str) -> Option<Option<Event>> {
     let words: Vec<&str> = line.split(' ').collect();
     Some(Some(match *words.as_slice() {
         ["A", partition, offset, value] => {
-            let offset = offset.parse::<i64>().ok()?;
+            // What the broker had already is acknowledged without an offset: -1, or None.
+            let offset = if offset == "None" { -1 } else { offset.parse::<i64>().ok()? };
             let offset = (offset >= 0).then_some(offset);
             Event::Acked { partition: partition.parse().ok()?, offset, value: value.into() }
         }
@@ -30,7 +31,7 @@ fn event(line: &str) -> Option<Option<Event>> {
         }
         ["S", partition] => Event::Jumped { partition: partition.parse().ok()? },
         ["E", partition, reason] => Event::Refused { partition: partition.parse().ok()?, reason: reason.into() },
-        ["F", _, _, _] | ["END", ..] => return Some(None),
+        ["F", _, _, _] | ["G", _, _] | ["END", ..] => return Some(None),
         _ => return None,
     }))
 }

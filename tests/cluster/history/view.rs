@@ -19,13 +19,8 @@ pub struct Seen {
     pub at: Option<Instant>,
     /// None while there is none.
     pub controller: Option<i32>,
-    /// Of `/controller_epoch`.
-    pub controller_epoch: i64,
     /// Leader (-1 for none) and size of the ISR, by partition.
     pub states: BTreeMap<i32, (i32, usize)>,
-    /// Leaders that took the place of another, over all partitions; those that came and went between two looks are not counted.
-    pub leader_changes: u64,
-    last_leader: BTreeMap<i32, i32>,
 }
 
 /// Looks as long as it lives.
@@ -92,7 +87,6 @@ impl Looker {
     async fn look(&self, client: &Client) -> Option<()> {
         let at = Instant::now();
         let controller = get(client, "/controller").await?.and_then(|node| number(&node["brokerid"]));
-        let epoch = get(client, "/controller_epoch").await?.and_then(|epoch| epoch.as_i64()).unwrap_or(0);
         let mut states = BTreeMap::new();
         for partition in 0..self.partitions {
             let path = format!("/brokers/topics/{}/partitions/{partition}/state", self.topic);
@@ -104,12 +98,6 @@ impl Looker {
         let mut seen = lock(&self.seen);
         seen.at = Some(at);
         seen.controller = controller;
-        seen.controller_epoch = epoch;
-        for (&partition, &(leader, _)) in states.iter().filter(|(_, (leader, _))| *leader >= 0) {
-            if seen.last_leader.insert(partition, leader).is_some_and(|before| before != leader) {
-                seen.leader_changes += 1;
-            }
-        }
         seen.states = states;
         Some(())
     }

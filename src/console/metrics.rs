@@ -1,0 +1,179 @@
+//! The broker in Prometheus' text format.
+//!
+//! The names are those that the JMX exporter makes of Kafka's by its usual rules (lower case, `kafka_<group>_<type>_<name>`, a meter's
+//! count as `_total`, a histogram's percentiles as `quantile`), so that dashboards made for Kafka show Ottla. A count grows from the
+//! start of the process; quantiles are those of the last one to two minutes.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::Console;
+use crate::base::metrics::{ApiMetrics, Metrics};
+use crate::controller::ControllerStatus;
+use crate::replica::PartitionCounts;
+
+/// Everything, as of now.
+pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    let snapshot = Snapshot {
+        metrics: console.env.metrics.clone(),
+        controller: console.controller.status(),
+        partitions: console.replicas.counts(),
+        offline_dirs: console.logs.offline().borrow().len(),
+        broker_state: if *console.stopping.borrow() { SHUTTING_DOWN } else { RUNNING },
+    };
+    registry.register_collector(Box::new(snapshot));
+    let mut out = String::new();
+    text::encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+/// `BrokerState` of a broker that serves.
+const RUNNING: u8 = 3;
+/// `BrokerState` of one that stops.
+const SHUTTING_DOWN: u8 = 7;
+
+#[derive(Debug)]
+struct Snapshot {
+    metrics: std::sync::Arc<Metrics>,
+    controller: ControllerStatus,
+    partitions: PartitionCounts,
+    offline_dirs: usize,
+    broker_state: u8,
+}
+
+/// The shares of requests, and how Kafka's percentiles are labelled.
+const QUANTILES: [(&str, f64); 5] = [("0.50", 0.5), ("0.75", 0.75), ("0.95", 0.95), ("0.99", 0.99), ("0.999", 0.999)];
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let out = &mut encoder;
+        self.controller(out)?;
+        self.replicas(out)?;
+        self.topics(out)?;
+        self.requests(out)
+    }
+}
+
+fn gauge(out: &mut DescriptorEncoder, name: &str, help: &str, value: usize) -> fmt::Result {
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+}
+
+/// The library adds `_total` to the name.
+fn counter(out: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> fmt::Result {
+    let none: Option<&prometheus_client::metrics::exemplar::Exemplar<[(String, String); 0], u64>> = None;
+    out.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter(&value, none)
+}
+
+impl Snapshot {
+    fn controller(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let c = &self.controller;
+        let rows: [(&str, &str, usize); 12] = [
+            ("activecontrollercount", "1 on the broker that is the controller", c.active.into()),
+            ("offlinepartitionscount", "Partitions without a leader", c.offline_partitions),
+            (
+                "preferredreplicaimbalancecount",
+                "Partitions led by another than the first replica",
+                c.preferred_imbalance,
+            ),
+            ("controllerstate", "What the controller is doing", c.state.into()),
+            ("globaltopiccount", "Topics of the cluster", c.topics),
+            ("globalpartitioncount", "Partitions of the cluster", c.partitions),
+            ("topicstodeletecount", "Topics that are to be deleted", c.topics_to_delete),
+            ("replicastodeletecount", "Replicas that are to be deleted", c.replicas_to_delete),
+            ("topicsineligibletodeletecount", "Topics whose deletion waits", c.topics_ineligible),
+            ("replicasineligibletodeletecount", "Replicas whose deletion waits", c.replicas_ineligible),
+            ("activebrokercount", "Registered brokers", c.active_brokers),
+            ("fencedbrokercount", "Always 0 with ZooKeeper", 0),
+        ];
+        for (name, help, value) in rows {
+            gauge(out, &format!("kafka_controller_kafkacontroller_{name}"), help, value)?;
+        }
+        gauge(out, "kafka_controller_controllereventmanager_eventqueuesize", "Events that wait", c.event_queue)?;
+        let help = "Elections of a leader that was not in sync";
+        counter(out, "kafka_controller_controllerstats_uncleanleaderelections", help, c.unclean_elections)
+    }
+
+    fn replicas(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let p = &self.partitions;
+        let rows: [(&str, &str, usize); 6] = [
+            ("partitioncount", "Hosted partitions", p.hosted),
+            ("leadercount", "Led partitions", p.led),
+            ("offlinereplicacount", "Replicas in failed log directories", p.offline),
+            ("underreplicatedpartitions", "Led partitions that lack an in-sync replica", p.under_replicated),
+            ("underminisrpartitioncount", "Led partitions below min.insync.replicas", p.under_min_isr),
+            ("atminisrpartitioncount", "Led partitions at min.insync.replicas", p.at_min_isr),
+        ];
+        for (name, help, value) in rows {
+            gauge(out, &format!("kafka_server_replicamanager_{name}"), help, value)?;
+        }
+        let m = &self.metrics;
+        let rows = [
+            ("isrshrinks", "In-sync replicas removed", &m.isr_shrinks),
+            ("isrexpands", "In-sync replicas added", &m.isr_expands),
+            ("failedisrupdates", "Changes of in-sync replicas that were refused", &m.failed_isr_updates),
+        ];
+        for (name, help, value) in rows {
+            counter(out, &format!("kafka_server_replicamanager_{name}"), help, value.get())?;
+        }
+        gauge(out, "kafka_server_kafkaserver_brokerstate", "3 running, 7 shutting down", self.broker_state.into())?;
+        gauge(out, "kafka_log_logmanager_offlinelogdirectorycount", "Failed log directories", self.offline_dirs)
+    }
+
+    /// Broker-wide numbers first, without a label, then those of each topic.
+    fn topics(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let m = &self.metrics;
+        let topics = m.topics();
+        let of_topics = |which: fn(&crate::base::metrics::TopicMetrics) -> u64| {
+            topics.iter().map(|(name, topic)| (name.clone(), which(topic))).collect::<Vec<_>>()
+        };
+        let rows = [
+            ("messagesin", "Records appended", &m.messages_in, of_topics(|t| t.messages_in.get())),
+            ("bytesin", "Bytes of records appended", &m.bytes_in, of_topics(|t| t.bytes_in.get())),
+            ("bytesout", "Bytes of records sent to consumers", &m.bytes_out, Vec::new()),
+            ("replicationbytesin", "Bytes of records copied from leaders", &m.replication_bytes_in, Vec::new()),
+            ("replicationbytesout", "Bytes of records sent to followers", &m.replication_bytes_out, Vec::new()),
+            ("failedproducerequests", "Produces refused", &m.failed_produces, Vec::new()),
+            ("failedfetchrequests", "Fetches refused", &m.failed_fetches, Vec::new()),
+        ];
+        let none: Option<&prometheus_client::metrics::exemplar::Exemplar<[(String, String); 0], u64>> = None;
+        for (name, help, total, by_topic) in rows {
+            let name = format!("kafka_server_brokertopicmetrics_{name}");
+            let mut metric = out.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            let unlabelled: [(&str, &str); 0] = [];
+            metric.encode_family(&unlabelled)?.encode_counter(&total.get(), none)?;
+            for (topic, value) in by_topic {
+                metric.encode_family(&[("topic", &*topic)])?.encode_counter(&value, none)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn requests(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let apis: Vec<&ApiMetrics> = self.metrics.apis().collect();
+        let none: Option<&prometheus_client::metrics::exemplar::Exemplar<[(String, String); 0], u64>> = None;
+        let name = "kafka_network_requestmetrics_requests";
+        let mut metric = out.encode_descriptor(name, "Requests answered", None, MetricType::Counter)?;
+        for api in &apis {
+            for (version, count) in api.by_version.iter().enumerate().filter(|(_, count)| count.get() > 0) {
+                let labels = [("request", api.name), ("version", &version.to_string())];
+                metric.encode_family(&labels)?.encode_counter(&count.get(), none)?;
+            }
+        }
+        let name = "kafka_network_requestmetrics_totaltimems";
+        let help = "Milliseconds from a request read to its answer sent";
+        let mut metric = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for api in &apis {
+            let Some(times) = api.total_time.quantiles_ms(QUANTILES.map(|(_, share)| share)) else { continue };
+            for ((label, _), ms) in QUANTILES.iter().zip(times) {
+                metric.encode_family(&[("request", api.name), ("quantile", label)])?.encode_gauge(&ms)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! Brokers that come back without their data, with old data, or twice.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use kafka_protocol::messages::IncrementalAlterConfigsRequest;
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::protocol::StrBytes;
+use rustix::process::Signal;
+
+use crate::harness::broker::Plan;
+use crate::harness::partitions::{Brokers, LIMIT, await_state, create, produce, start, state, topic_on};
+use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target, tree};
+
+const TOPIC: &str = "topic";
+
+/// Apache Kafka leads with an empty log, and the others cut theirs to it.
+fn is_ottla() -> bool {
+    target() == Kind::Ottla
+}
+
+fn plan(cluster: &Cluster, id: i32) -> Plan {
+    cluster.broker(id).with("auto.leader.rebalance.enable", false)
+}
+
+/// Three brokers, and a partition that the first of them leads.
+fn cluster_of_three(cluster: &Cluster, min_isr: &str) -> Brokers {
+    let brokers = start((0..3).map(|id| plan(cluster, id)));
+    create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1, 2]], &[("min.insync.replicas", min_isr)]));
+    brokers
+}
+
+/// Values `from..to`, one a batch, each acknowledged by all in-sync replicas.
+fn write(leader: &Broker, from: usize, to: usize) {
+    for i in from..to {
+        eventually("an acknowledged record", LIMIT, || {
+            (produce(&leader.address(), TOPIC, 0, -1, raw::batch(&[&format!("value {i}")])) == 0).then_some(())
+        });
+    }
+}
+
+fn assert_values(leader: &Broker, count: usize) {
+    let mut values = client::kcat_values(&leader.address(), TOPIC, 0);
+    values.dedup(); // one that was sent again after a time-out
+    assert_eq!(values, (0..count).map(|i| format!("value {i}")).collect::<Vec<_>>());
+}
+
+fn await_full_isr(cluster: &Cluster) -> i32 {
+    let full = |s: &crate::harness::partitions::State| s.isr == [0, 1, 2] && s.leader >= 0;
+    await_state(&cluster.connect, TOPIC, 0, "a full ISR", full).leader
+}
+
+fn log_bytes(plan: &Plan) -> Vec<u8> {
+    let dir = plan.logs.join(format!("{TOPIC}-0"));
+    let files = fs::read_dir(dir).expect("the partition").flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
+    files.sort();
+    files.iter().flat_map(|file| fs::read(file).expect("a segment")).collect()
+}
+
+/// All in sync, one last record on all of them, and then the same bytes everywhere.
+fn assert_whole(cluster: &Cluster, mut brokers: Brokers, count: usize) {
+    let leader = await_full_isr(cluster);
+    write(&brokers[&leader], count, count + 1);
+    assert_values(&brokers[&leader], count + 1);
+    brokers.values_mut().for_each(Broker::assert_alive);
+    let logs: Vec<_> = brokers.into_values().map(|broker| log_bytes(&broker.kill())).collect();
+    assert!(logs.iter().all(|log| *log == logs[0]), "the logs differ");
+}
+
+/// Everything in the log directory goes, as with a new disk.
+fn wipe(plan: &Plan) {
+    fs::remove_dir_all(&plan.logs).expect("removed");
+}
+
+/// The data goes, but the directory knows whose it is.
+fn wipe_partition(plan: &Plan) {
+    fs::remove_dir_all(plan.logs.join(format!("{TOPIC}-0"))).expect("removed");
+}
+
+fn await_sessions_over(cluster: &Cluster) {
+    eventually("the end of all sessions", LIMIT, || {
+        tree::children(&cluster.connect, "/brokers/ids").is_empty().then_some(())
+    });
+}
+
+#[test]
+fn follower_with_an_empty_disk_is_filled_again() {
+    let cluster = Cluster::new("lost-follower");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 50);
+    let plan = brokers.remove(&2).expect("a follower").kill();
+    wipe(&plan);
+    brokers.insert(2, plan.start());
+    assert_whole(&cluster, brokers, 50);
+}
+
+#[test]
+fn leader_with_an_empty_disk_refuses_and_is_filled_by_those_who_have_the_records() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-leader");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 50);
+    await_full_isr(&cluster);
+    // All at once, and nobody is elected before all are back: the state still names it as the leader, with everybody in sync.
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    wipe_partition(&plans[0]);
+    await_sessions_over(&cluster);
+    tree::put(
+        &cluster.connect,
+        "/controller",
+        r#"{"version":2,"brokerid":9,"timestamp":"0","kraftControllerEpoch":-1}"#,
+    );
+    let brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();
+    eventually("all to serve", LIMIT, || brokers.values().all(Broker::has_started).then_some(()));
+    assert_eq!(state(&cluster.connect, TOPIC, 0).expect("a state").leader, 0);
+    tree::delete(&cluster.connect, "/controller");
+    eventually("the refusal", LIMIT, || brokers[&0].output().contains("refusing to lead").then_some(()));
+    assert_ne!(await_full_isr(&cluster), 0);
+    assert_whole(&cluster, brokers, 50);
+}
+
+#[test]
+fn broker_with_new_disks_that_is_back_first_lets_the_others_lead() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-first");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 50);
+    await_full_isr(&cluster);
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    wipe(&plans[0]);
+    await_sessions_over(&cluster);
+    let mut brokers = Brokers::new();
+    for plan in plans {
+        brokers.insert(plan.id, plan.begin());
+        eventually("the wait for the others", LIMIT, || brokers[&0].output().contains("waiting for").then_some(()));
+    }
+    assert_ne!(await_full_isr(&cluster), 0);
+    assert_whole(&cluster, brokers, 50);
+}
+
+#[test]
+fn last_in_sync_replica_with_an_empty_disk_refuses_until_another_is_let_lead() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-last");
+    let mut brokers = cluster_of_three(&cluster, "1");
+    write(&brokers[&0], 0, 50);
+    await_full_isr(&cluster);
+    let away: Vec<Plan> = [1, 2].map(|id| brokers.remove(&id).expect("a follower").kill()).into();
+    await_state(&cluster.connect, TOPIC, 0, "a lone leader", |s| s.isr == [0] && s.leader == 0);
+    write(&brokers[&0], 50, 60); // which nobody else has
+    let plan = brokers.remove(&0).expect("the leader").kill();
+    wipe(&plan);
+    await_sessions_over(&cluster);
+    for plan in away.into_iter().chain([plan]) {
+        brokers.insert(plan.id, plan.start_among_leaderless());
+    }
+    eventually("the refusal", LIMIT, || brokers[&0].output().contains("refusing to lead").then_some(()));
+    let refused = await_state(&cluster.connect, TOPIC, 0, "no leader", |s| s.leader == -1);
+    assert_eq!(refused.isr, [0], "nobody else may lead");
+    for id in 0..3 {
+        assert_ne!(produce(&brokers[&id].address(), TOPIC, 0, 1, raw::batch(&["no"])), 0);
+    }
+    // The operator has no backup: the others are better than nothing.
+    allow_unclean_election(&brokers[&1]);
+    let leader = await_state(&cluster.connect, TOPIC, 0, "an unclean leader", |s| s.leader > 0).leader;
+    assert_values(&brokers[&leader], 50);
+    assert_whole(&cluster, brokers, 50);
+}
+
+fn allow_unclean_election(broker: &Broker) {
+    let text = |s: &str| StrBytes::from_string(s.into());
+    let config =
+        AlterableConfig::default().with_name(text("unclean.leader.election.enable")).with_value(Some(text("true")));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text(TOPIC))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let response = raw::Connection::to(&broker.address()).call(&request, 1);
+    assert_eq!(response.responses[0].error_code, 0);
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy_dir(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target)) }
+    }
+}
+
+#[test]
+fn disk_restored_from_an_old_snapshot_is_brought_up_to_date() {
+    let cluster = Cluster::new("lost-snapshot");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 20);
+    await_full_isr(&cluster);
+    // Of a running broker, as a volume's snapshot is.
+    let snapshot = cluster.dir.join("snapshot");
+    copy_dir(&brokers[&1].plan.logs, &snapshot);
+    write(&brokers[&0], 20, 40);
+    // Another leader, so that the snapshot lacks an epoch too.
+    let plan = brokers.remove(&0).expect("the leader").kill();
+    let leader = await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0).leader;
+    write(&brokers[&leader], 40, 60);
+    brokers.insert(0, plan.start());
+    await_full_isr(&cluster);
+    let plan = brokers.remove(&1).expect("running").kill();
+    wipe(&plan);
+    copy_dir(&snapshot, &plan.logs);
+    brokers.insert(1, plan.start());
+    assert_whole(&cluster, brokers, 60);
+}
+
+#[test]
+fn two_processes_that_claim_one_id_do_no_harm() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-twice");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 20);
+    await_full_isr(&cluster);
+    // A second one cannot start while the first lives.
+    let mut second = plan(&cluster, 0);
+    second.logs = cluster.dir.join("logs-second");
+    second.clone().fails_to_start().says(&["in use"]);
+    // The first sleeps until its session is over, and the second takes its place, without data.
+    let mut first = brokers.remove(&0).expect("running");
+    first.signal(Signal::STOP);
+    eventually("the end of its session", LIMIT, || {
+        tree::get(&cluster.connect, "/brokers/ids/0").is_none().then_some(())
+    });
+    brokers.insert(0, second.start());
+    let leader = await_full_isr(&cluster);
+    assert_ne!(leader, 0);
+    // It wakes, still thinks that it leads, and nobody follows it.
+    first.signal(Signal::CONT);
+    let answer = produce(&first.address(), TOPIC, 0, -1, raw::batch(&["to the wrong one"]));
+    assert_ne!(answer, 0, "acknowledged by a broker that is not registered");
+    write(&brokers[&leader], 20, 40);
+    eventually("what it says of it", LIMIT, || first.output().contains("could not register again").then_some(()));
+    std::thread::sleep(Duration::from_secs(3)); // time to do harm
+    assert_eq!(state(&cluster.connect, TOPIC, 0).expect("a state").isr, [0, 1, 2]);
+    first.assert_alive();
+    first.kill();
+    assert_whole(&cluster, brokers, 40);
+}
