@@ -8,4 +8,4 @@ pub mod ids;
 
 pub use env::Env;
 pub use error_code::ErrorCode;
-pub use ids::{BrokerId, TopicId, TopicPartition};
+pub use ids::{BrokerId, TopicId, TopicPartition, internal_partition};

@@ -92,12 +92,6 @@ const ROWS: &[Row] = &[
 
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
 pub const TUNES: &[(&str, &str)] = &[
-    ("transaction.abort.", TRANSACTIONS),
-    ("transaction.max.timeout.ms", TRANSACTIONS),
-    ("transaction.partition.verification.enable", TRANSACTIONS),
-    ("transaction.remove.", TRANSACTIONS),
-    ("transaction.state.log.load.buffer.size", TRANSACTIONS),
-    ("transactional.id.expiration.ms", TRANSACTIONS),
     ("quota.", QUOTAS),
     ("replication.quota.", QUOTAS),
     ("alter.log.dirs.replication.quota.", QUOTAS),
@@ -108,7 +102,6 @@ pub const TUNES: &[(&str, &str)] = &[
     ("max.connection.creation.rate", QUOTAS),
 ];
 
-const TRANSACTIONS: &str = "transactions are not built yet";
 const QUOTAS: &str = "quotas are not built yet";
 
 /// Broker keys Kafka changes while running but Ottla only at a restart yet.

@@ -75,6 +75,11 @@ impl LogWriter {
         self.run(move |log, state| log.append_leader(state, &append)).await
     }
 
+    /// As [`LogWriter::append_leader`] for several batches, in order, each with a result of its own: one turn at the gate for all.
+    pub async fn append_leader_all(&mut self, appends: Vec<LeaderAppend>) -> Vec<Result<Appended, AppendError>> {
+        self.run(move |log, state| appends.iter().map(|append| log.append_leader(state, append)).collect()).await
+    }
+
     /// Appends what the leader sent, as it is. A batch cut at the end is left out, and so is everything from the first batch on whose
     /// epoch is above `leader_epoch`, the partition's.
     ///

@@ -21,5 +21,6 @@ mod replication;
 mod scripts;
 mod start_up;
 mod tools;
+mod transactions;
 mod znodes;
 mod zookeeper_loss;
