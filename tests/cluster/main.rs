@@ -16,6 +16,7 @@ mod durability;
 mod frames;
 mod groups;
 mod handover;
+mod old_clients;
 mod recorded_logs;
 mod replication;
 mod scripts;

@@ -1,10 +1,11 @@
 //! Unmodified clients in transactions: exactly once over kills of broker and client, fencing, hand-over to Apache Kafka and back.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target};
+use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target, tree};
 
 fn plan(cluster: &Cluster) -> crate::harness::broker::Plan {
     cluster
@@ -34,9 +35,9 @@ struct Copy {
 }
 
 impl Copy {
-    fn start(broker: &Broker, total: usize) -> Self {
+    fn start(addresses: &str, total: usize) -> Self {
         let total = total.to_string();
-        let args = [&broker.address(), "source", "target", "copiers", "copy", &total];
+        let args = [addresses, "source", "target", "copiers", "copy", &total];
         let mut child =
             client::python_command("txn_copy.py", &args).stdout(Stdio::piped()).spawn().expect("the copy loop starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -87,7 +88,7 @@ fn a_copy_loop_is_exact_over_kills_of_broker_and_client() {
     }
     let total = 400;
     let values = produce(&broker, "source", total);
-    let mut copy = Copy::start(&broker, total);
+    let mut copy = Copy::start(&broker.address(), total);
     for round in 0..4 {
         copy.until("copied");
         copy.until("begun");
@@ -95,13 +96,74 @@ fn a_copy_loop_is_exact_over_kills_of_broker_and_client() {
             broker = broker.kill().start();
         } else {
             drop(copy);
-            copy = Copy::start(&broker, total);
+            copy = Copy::start(&broker.address(), total);
         }
     }
     copy.finish();
     let copied = committed(&broker, "target");
     assert_eq!(copied.len(), values.len());
     assert!(copied == values, "each once, and in order");
+}
+
+/// The leader of the only partition of a topic, as ZooKeeper has it; none while there is none.
+fn leader(cluster: &Cluster, topic: &str) -> Option<i32> {
+    let text = tree::get(&cluster.connect, &format!("/brokers/topics/{topic}/partitions/0/state"))?;
+    let state: serde_json::Value = serde_json::from_str(&text).ok()?;
+    state["leader"].as_i64().and_then(|id| i32::try_from(id).ok()).filter(|id| *id >= 0)
+}
+
+/// Three brokers; whoever coordinates the transaction, then the group, then leads the target is killed in the middle of a transaction.
+#[test]
+fn a_copy_loop_is_exact_when_coordinators_fail_over() {
+    let cluster = Cluster::new("txn-failover");
+    let mut brokers: BTreeMap<i32, Broker> = (0..3)
+        .map(|id| {
+            let plan = cluster
+                .broker(id)
+                .with("group.initial.rebalance.delay.ms", 0)
+                .with("auto.leader.rebalance.enable", false)
+                .with("default.replication.factor", 3)
+                .with("min.insync.replicas", 2)
+                .with("offsets.topic.num.partitions", 1)
+                .with("offsets.topic.replication.factor", 3)
+                .with("transaction.state.log.num.partitions", 1);
+            (id, plan.start())
+        })
+        .collect();
+    for topic in ["source", "target"] {
+        eventually("a topic on three brokers", Duration::from_secs(60), || {
+            let topic = raw::new_topic(topic, 1).with_replication_factor(3);
+            matches!(raw::create(&brokers[&0].address(), vec![topic])[0].1, 0 | 36).then_some(())
+        });
+        raw::await_leader(&brokers[&0].address(), topic);
+    }
+    let total = 400;
+    let values = produce(&brokers[&0], "source", total);
+    let addresses = brokers.values().map(Broker::address).collect::<Vec<_>>().join(",");
+    let mut copy = Copy::start(&addresses, total);
+    for topic in ["__transaction_state", "__consumer_offsets", "target"] {
+        copy.until("copied");
+        copy.until("begun");
+        let coordinator = leader(&cluster, topic).expect("somebody leads it");
+        let plan = brokers.remove(&coordinator).expect("a broker").kill();
+        eventually("another leader", Duration::from_secs(60), || {
+            leader(&cluster, topic).filter(|leader| *leader != coordinator)
+        });
+        copy.until("copied"); // without it
+        brokers.insert(coordinator, plan.start());
+        eventually("everyone in sync", Duration::from_secs(60), || {
+            let in_sync = |topic: &str| {
+                let path = format!("/brokers/topics/{topic}/partitions/0/state");
+                let text = tree::get(&cluster.connect, &path).unwrap_or_default();
+                let state: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+                state["isr"].as_array().is_some_and(|isr| isr.len() == 3)
+            };
+            ["__transaction_state", "__consumer_offsets", "source", "target"].into_iter().all(in_sync).then_some(())
+        });
+    }
+    copy.finish();
+    assert!(committed(&brokers[&0], "target") == values, "each once, and in order");
+    brokers.values_mut().for_each(Broker::assert_alive);
 }
 
 /// A transaction that is open when the broker is killed is decided afterwards: its producer goes on, or the next one ends it.
@@ -113,7 +175,7 @@ fn open_transaction_changes_hands(name: &str, first: Kind, second: Kind) {
     }
     let total = 300;
     let values = produce(&broker, "source", total);
-    let mut copy = Copy::start(&broker, total);
+    let mut copy = Copy::start(&broker.address(), total);
     copy.until("copied");
     copy.until("begun");
     broker = broker.kill().kind(second).start();
@@ -123,7 +185,7 @@ fn open_transaction_changes_hands(name: &str, first: Kind, second: Kind) {
     copy.until("begun");
     drop(copy); // and the client dies in the middle of one
     broker = broker.kill().kind(second).start();
-    Copy::start(&broker, total).finish();
+    Copy::start(&broker.address(), total).finish();
     assert!(committed(&broker, "target") == values, "each once, and in order");
     broker = broker.stop().kind(first).start();
     assert!(committed(&broker, "target") == values, "as the other left it");
@@ -149,7 +211,7 @@ fn kafka_transactions_tool_sees_and_aborts() {
         raw::create_and_await(&broker.address(), topic, &[]);
     }
     produce(&broker, "source", 10);
-    let mut copy = Copy::start(&broker, 1000); // more than there is: it waits with nothing open
+    let mut copy = Copy::start(&broker.address(), 1000); // more than there is: it waits with nothing open
     copy.until("copied");
     let tool = |args: &[&str]| {
         let address = broker.address();

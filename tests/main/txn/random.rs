@@ -286,7 +286,8 @@ impl World {
 
     fn act(&mut self, act: Act) {
         match act {
-            Act::Init { known } => self.init(known.map(|i| self.clients[i])),
+            // Without an epoch it says that it knows nothing.
+            Act::Init { known } => self.init(known.map(|i| self.clients[i]).filter(|known| known.epoch >= 0)),
             Act::Add { who, partitions } => {
                 let partitions = partitions.into_iter().map(|index| TopicPartition::new("t", index)).collect();
                 let who = self.clients[who];
