@@ -32,6 +32,8 @@ producer = Producer(
         "transaction.timeout.ms": 30000,
         "linger.ms": 0,
         "reconnect.backoff.max.ms": 500,
+        # After the only broker was away librdkafka 2.16 would bootstrap anew, and wait for ever for the handle of the coordinator of before.
+        "metadata.recovery.strategy": "none",
     }
 )
 
