@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts a broker: kafka-server-start.sh [-daemon] server.properties [--override property=value]*
 #
-# -daemon leaves it behind, with its output in LOG_DIR/kafkaServer.out. kafka-server-stop.sh ends it.
+# Log files go to LOG_DIR (default: logs/ beside scripts/). -daemon leaves the broker behind, with its output in LOG_DIR/kafkaServer.out;
+# kafka-server-stop.sh ends it.
 . "$(dirname "$(readlink -f "$0")")/servers.sh"
 
 usage="USAGE: $0 [-daemon] server.properties [--override property=value]*"
@@ -28,6 +29,8 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+# The broker's log files go there too.
+export LOG_DIR=${LOG_DIR:-$home/logs}
 # exec -a gives the process its mark; ottla.sh would take it away again.
 binary=
 for candidate in "${OTTLA_BIN:-}" "$home/target/release/ottla" "$home/target/debug/ottla" "$(command -v ottla || true)"; do

@@ -2,6 +2,8 @@
 # Debian's ZooKeeper, run by hand: the service that its package would start (zookeeperd) is neither needed nor touched.
 #
 #   zookeeper.sh serve PORT DIR        a server on 127.0.0.1:PORT with its data in DIR, in the foreground
+#   zookeeper.sh serve PORT DIR ID PEER:ELECTION..
+#                                      the same as server ID of an ensemble: both inner ports of server 1, of server 2 and so on
 #   zookeeper.sh ready PORT            succeeds once the server on that port serves
 #   zookeeper.sh cli CONNECT COMMAND.. one command of zkCli, for instance: cli 127.0.0.1:2181 ls /brokers/ids
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,11 +19,18 @@ java_run() { # HEAP FLAGS... CLASS ARGS...
 }
 
 # fsync is off: these servers live as long as one test run, and the machine does not lose power inside it.
-serve() { # PORT DIR
-  mkdir -p "$2"
-  printf '%s\n' tickTime=500 "dataDir=$2/data" "clientPort=$1" clientPortAddress=127.0.0.1 admin.enableServer=false maxClientCnxns=0 \
-    4lw.commands.whitelist=srvr minSessionTimeout=1000 maxSessionTimeout=60000 > "$2/zoo.cfg"
-  java_run 256m -Dzookeeper.forceSync=no org.apache.zookeeper.server.quorum.QuorumPeerMain "$2/zoo.cfg"
+serve() { # PORT DIR [ID PEER:ELECTION..]
+  local dir=$2 id=${3:-} number=0 ports
+  mkdir -p "$dir/data"
+  printf '%s\n' tickTime=500 "dataDir=$dir/data" "clientPort=$1" clientPortAddress=127.0.0.1 admin.enableServer=false maxClientCnxns=0 \
+    4lw.commands.whitelist=srvr minSessionTimeout=1000 maxSessionTimeout=60000 > "$dir/zoo.cfg"
+  if [ -n "$id" ]; then
+    shift 3
+    echo "$id" > "$dir/data/myid"
+    printf '%s\n' initLimit=40 syncLimit=10 >> "$dir/zoo.cfg"
+    for ports; do number=$((number + 1)); echo "server.$number=127.0.0.1:$ports" >> "$dir/zoo.cfg"; done
+  fi
+  java_run 256m -Dzookeeper.forceSync=no org.apache.zookeeper.server.quorum.QuorumPeerMain "$dir/zoo.cfg"
 }
 
 ready() { # PORT
@@ -29,9 +38,9 @@ ready() { # PORT
 }
 
 case ${1:-} in
-  serve) [ $# -eq 3 ] || die "serve needs a port and a directory"; serve "$2" "$3" ;;
+  serve) [ $# -ge 3 ] || die "serve needs a port and a directory"; shift; serve "$@" ;;
   ready) ready "$2" 2>/dev/null ;;
   cli) [ $# -ge 3 ] || die "cli needs a connect string and a command"; connect=$2; shift 2
     java_run 128m org.apache.zookeeper.ZooKeeperMain -server "$connect" "$@" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

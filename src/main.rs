@@ -28,10 +28,13 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Broker(args) => {
-            logging::to_stdout();
-            run::run(&args)
-        }
+        Command::Broker(args) => match logging::start() {
+            Ok(logging) => run::run(&args, &logging),
+            Err(error) => {
+                eprintln!("ottla: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Command::Tool(tool) => tool.run(),
     }
 }

@@ -9,7 +9,7 @@ use super::placement::{self, Assignment, Broker};
 use super::shell::{Admin, MAX_NODE_BYTES, node_map};
 use super::{AdminError, names};
 use crate::base::env::Lane;
-use crate::base::{BrokerId, ErrorCode, TopicId};
+use crate::base::{BrokerId, ErrorCode, TopicId, topic_names};
 use crate::cluster::MetadataImage;
 use crate::config::describe::{self, Entry};
 use crate::config::{BrokerConfig, ConfigMap, topic};
@@ -225,7 +225,7 @@ impl Admin {
         let config = self.config.load();
         let set = |key: &str, value: String| (key.to_owned(), Some(value));
         match topic {
-            names::GROUP_METADATA => NewTopic {
+            topic_names::GROUP_METADATA => NewTopic {
                 configs: vec![
                     set("cleanup.policy", "compact".into()),
                     set("compression.type", "producer".into()),
@@ -237,7 +237,7 @@ impl Admin {
                     i32::from(config.offsets_topic_replication_factor),
                 )
             },
-            names::TRANSACTION_STATE => NewTopic {
+            topic_names::TRANSACTION_STATE => NewTopic {
                 configs: vec![
                     set("cleanup.policy", "compact".into()),
                     set("compression.type", "uncompressed".into()),

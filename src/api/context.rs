@@ -7,6 +7,7 @@ use crate::admin::Admin;
 use crate::base::Env;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
+use crate::config::loggers::Loggers;
 use crate::controller::ControllerHandle;
 use crate::group::Coordinator;
 use crate::replica::Replicas;
@@ -30,6 +31,8 @@ pub struct Api {
     pub admin: Arc<Admin>,
     /// The configuration of the moment.
     pub config: Arc<LiveConfig>,
+    /// Log levels, by Kafka's names of loggers.
+    pub loggers: Arc<Loggers>,
     /// Puts LeaderAndIsr, UpdateMetadata and StopReplica into effect, one after the other.
     pub applier: Applier,
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reconfigure::Reconfigure;
 use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::cluster::Cluster;
@@ -70,8 +71,10 @@ pub struct ConfigWatch {
     pub config: Arc<LiveConfig>,
     /// Get their topics' new configs.
     pub logs: Arc<LogManager>,
-    /// Hears of unclean election.
+    /// Hears of unclean election of a topic.
     pub controller: ControllerHandle,
+    /// Puts the broker's own changes into effect.
+    pub(super) reconfigure: Reconfigure,
 }
 
 impl ConfigWatch {
@@ -166,7 +169,7 @@ impl ConfigWatch {
         if dynamic == *self.config.current().dynamic {
             return Ok(());
         }
-        let unclean_before = self.config.load().log.unclean_leader_election_enable;
+        let old = self.config.load();
         if let Err(error) = self.config.set_dynamic(dynamic) {
             tracing::error!(%error, "the dynamic configuration is left as it was");
             return Ok(());
@@ -177,10 +180,7 @@ impl ConfigWatch {
         for topic in topics {
             self.logs.reconfigure_topic(&topic, &self.config.topic(&self.cluster.overrides.get(&topic)));
         }
-        let unclean = self.config.load().log.unclean_leader_election_enable;
-        if unclean != unclean_before {
-            self.controller.unclean_election_changed(unclean);
-        }
+        self.reconfigure.apply(&old, &self.config.load()).await;
         Ok(())
     }
 }

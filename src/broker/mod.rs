@@ -8,23 +8,28 @@
 //! | [`stop`] | the order of a stop |
 //! | [`session`] | the sequencer: ZooKeeper session lost, opened anew, registered again |
 //! | [`register`] | what this broker says of itself in ZooKeeper |
-//! | [`config_watch`] | topic and broker configs, live |
+//! | [`config_watch`], [`reconfigure`] | topic and broker configs, live |
+//! | [`sockets`] | listeners and their bounds, by the configuration |
 //! | [`feature_watch`] | the version of `/feature` |
 //! | [`producer_ids`] | refills the stock of producer ids from the controller |
+//! | [`controller_watch`] | deposes a controller whose process has died |
 //! | [`dir_notice`] | tells the controller of a failed log directory |
 //!
 //! With the feature `sim` a whole broker runs inside a test: `Broker::start_sim`.
 
 mod config_watch;
+mod controller_watch;
 mod dir_notice;
 mod feature_watch;
 mod identity;
 pub mod logging;
 mod producer_ids;
+mod reconfigure;
 mod register;
 
 pub mod run;
 mod session;
+mod sockets;
 pub mod start;
 mod stop;
 
@@ -55,7 +60,7 @@ pub struct Broker {
     logs: Arc<LogManager>,
     replicas: Arc<Replicas>,
     controller: ControllerHandle,
-    server: Server,
+    server: Arc<Server>,
     /// Where this broker reaches itself.
     own_address: Target,
     /// Follows ZooKeeper's sessions; ended before the last one is closed, so that none is opened after it.

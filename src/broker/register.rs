@@ -1,12 +1,13 @@
 //! What this broker says of itself in ZooKeeper (`/brokers/ids/<id>`), and the wait for a predecessor's node to go.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::start::StartError;
 use crate::base::{BrokerId, Env};
 use crate::config::BrokerConfig;
-use crate::server::BoundListener;
 use crate::zk::session::{Session, SessionId};
 use crate::zk::store;
 use crate::zk::store::brokers::RegisterError;
@@ -25,11 +26,16 @@ const EXPIRY_SLACK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// A machine without a name.
-pub fn node(env: &Env, id: BrokerId, config: &BrokerConfig, bound: &[BoundListener]) -> Result<Node, StartError> {
+pub fn node(
+    env: &Env,
+    id: BrokerId,
+    config: &BrokerConfig,
+    bound: &BTreeMap<Arc<str>, SocketAddr>,
+) -> Result<Node, StartError> {
     let mut endpoints = Vec::with_capacity(config.advertised_listeners.len());
     for listener in &config.advertised_listeners {
         let port = match listener.port {
-            0 => bound.iter().find(|b| *b.name == *listener.name).map_or(0, |b| b.address.port()),
+            0 => bound.get(listener.name.as_str()).map_or(0, SocketAddr::port),
             port => port,
         };
         let host = match &listener.host {
@@ -127,6 +133,7 @@ pub async fn register(session: &Session, node: &Node, previous: &[SessionId]) ->
     }
 }
 
-fn addresses(node: &Node) -> Vec<String> {
+/// What is registered, as in the configuration.
+pub fn addresses(node: &Node) -> Vec<String> {
     node.endpoints.iter().map(|e| format!("{}://{}:{}", e.listener, e.host, e.port)).collect()
 }

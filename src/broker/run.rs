@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::logging::Logging;
 use super::start::StartError;
 use super::{Broker, stop};
 use crate::base::Env;
@@ -23,8 +24,8 @@ pub struct BrokerArgs {
 }
 
 /// Runs a broker until SIGTERM or SIGINT. 0 after a clean stop, 1 when the start failed.
-pub fn run(args: &BrokerArgs) -> ExitCode {
-    match try_run(args) {
+pub fn run(args: &BrokerArgs, logging: &Logging) -> ExitCode {
+    match try_run(args, logging) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -34,7 +35,7 @@ pub fn run(args: &BrokerArgs) -> ExitCode {
     }
 }
 
-fn try_run(args: &BrokerArgs) -> Result<(), StartError> {
+fn try_run(args: &BrokerArgs, logging: &Logging) -> Result<(), StartError> {
     let Loaded { config, statics, warnings } = load(args)?;
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -42,9 +43,11 @@ fn try_run(args: &BrokerArgs) -> Result<(), StartError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // One more than cores: an append that waits for the disk leaves a worker for the rest.
     let env = Env::real(cores + 1).map_err(StartError::Threads)?;
+    env.tasks.before_halt(logging.flusher());
+    let loggers = logging.loggers.clone();
     let result = env.tasks.block_on(async {
         let stopping = stop_signal()?;
-        let broker = match Broker::start(&env, config, statics, stopping.clone()).await {
+        let broker = match Broker::start(&env, config, statics, loggers, stopping.clone()).await {
             Err(StartError::Stopped) => {
                 tracing::info!("stopped before the start was complete");
                 return Ok(());

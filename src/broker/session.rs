@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::register;
 use super::start::StartError;
 use crate::base::{BrokerId, Env};
@@ -91,8 +93,8 @@ pub struct Sequencer {
     pub cluster: Arc<Cluster>,
     /// Resigns and runs again.
     pub controller: ControllerHandle,
-    /// Registered in every session.
-    pub node: register::Node,
+    /// Registered in every session, as it is then.
+    pub node: Arc<Mutex<register::Node>>,
     /// Rewritten with every session.
     pub session_file: SessionFile,
 }
@@ -124,7 +126,7 @@ impl Sequencer {
                 }
             };
             self.keep(session.id()).await;
-            let mut node = self.node.clone();
+            let mut node = self.node.lock().clone();
             node.timestamp_ms = self.env.clock.wall_ms();
             match register::register(&session, &node, own).await {
                 Ok(epoch) => {

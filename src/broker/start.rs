@@ -12,7 +12,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{Broker, config_watch, dir_notice, feature_watch, identity, producer_ids, register, session};
+use super::reconfigure::Reconfigure;
+use super::{
+    Broker, config_watch, controller_watch, dir_notice, feature_watch, identity, producer_ids, register, session,
+    sockets,
+};
 use crate::admin::Admin;
 use crate::api::Api;
 use crate::api::control::{Applier, ApplierParts};
@@ -22,6 +26,7 @@ use crate::base::{BrokerId, Env};
 use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
+use crate::config::loggers::Loggers;
 use crate::config::{BrokerConfig, StaticConfig};
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
@@ -29,7 +34,7 @@ use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
 use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
-use crate::server::{BoundListener, ConnectionBounds, ConnectionLimits, RequestBudget, Server, ServerOptions};
+use crate::server::ServerOptions;
 use crate::txn::{self, TRANSACTION_TOPIC};
 use crate::zk::session::{ConnectError, Zk, ZkOptions};
 use crate::zk::store;
@@ -61,9 +66,13 @@ pub enum StartError {
     Stopped,
 }
 
-/// Bytes of requests in flight when `queued.max.request.bytes` does not say: five of the largest requests that are allowed, at least
-/// what a hundred busy producers keep in flight.
-const DEFAULT_BUDGET_REQUESTS: usize = 5;
+/// What the process gives beside the typed configuration.
+struct Given {
+    /// The configuration as texts.
+    statics: StaticConfig,
+    /// Levels of loggers.
+    loggers: Arc<Loggers>,
+}
 
 impl Broker {
     /// Starts a broker; it serves when this returns.
@@ -74,6 +83,7 @@ impl Broker {
         env: &Env,
         config: BrokerConfig,
         statics: StaticConfig,
+        loggers: Arc<Loggers>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
         let connected = async {
@@ -81,7 +91,7 @@ impl Broker {
             Ok((dirs, Zk::connect(env, zk_options(&config)).await?))
         };
         let (dirs, zk) = unless_stopped(&stopping, connected).await?;
-        Self::start_on(env, &config, statics, &stopping, dirs, zk).await
+        Self::start_on(env, &config, Given { statics, loggers }, &stopping, dirs, zk).await
     }
 
     /// A broker on simulated parts.
@@ -98,19 +108,20 @@ impl Broker {
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
         let dirs = lock_dirs(env, &config, disk).await?;
-        Self::start_on(env, &config, statics, &stopping, dirs, zk).await
+        let given = Given { statics, loggers: Arc::default() };
+        Self::start_on(env, &config, given, &stopping, dirs, zk).await
     }
 
     /// Whatever ends the start, a stop included: a node that was registered goes at once.
     async fn start_on(
         env: &Env,
         config: &BrokerConfig,
-        statics: StaticConfig,
+        given: Given,
         stopping: &watch::Receiver<bool>,
         dirs: LogDirs,
         zk: Zk,
     ) -> Result<Self, StartError> {
-        let steps = Self::steps(env, config, statics, stopping, dirs, zk.clone());
+        let steps = Self::steps(env, config, given, stopping, dirs, zk.clone());
         let started = unless_stopped(stopping, steps).await;
         if started.is_err() {
             zk.close().await;
@@ -121,7 +132,7 @@ impl Broker {
     async fn steps(
         env: &Env,
         config: &BrokerConfig,
-        statics: StaticConfig,
+        given: Given,
         stopping: &watch::Receiver<bool>,
         mut dirs: LogDirs,
         zk: Zk,
@@ -132,9 +143,11 @@ impl Broker {
         let id = identity.broker_id;
         session::end_previous_process(&session, id, &dirs).await?;
         let live = Arc::new(
-            LiveConfig::new(statics, config_watch::read_dynamic(&session, id).await?)
+            LiveConfig::new(given.statics, config_watch::read_dynamic(&session, id).await?)
                 .map_err(|e| StartError::Message(e.to_string()))?,
         );
+        // What ZooKeeper holds counts from here on. All keys used above can change by a restart alone.
+        let config = &*live.load();
         let cluster = Arc::new(Cluster::new(identity.cluster_id, id));
         config_watch::read_topics(&session, &cluster).await?;
         let session_file = session::SessionFile::in_first_dir(&dirs);
@@ -144,9 +157,10 @@ impl Broker {
         session_file.write(session.id());
         feature_watch::start(env, zk.clone(), cluster.clone()).await?;
 
-        let bound = bind(env, config).await?;
-        let own_address = own_address(config, &bound)?;
-        let node = register::node(env, id, config, &bound)?;
+        let bound = sockets::bind_all(env, config).await?;
+        let own_address = sockets::own_address(config, &bound)?;
+        let addresses = bound.iter().map(|b| (b.name.clone(), b.address)).collect();
+        let node = register::node(env, id, config, &addresses)?;
         register::refuse_shared_endpoints(&session, &node).await?;
         let epoch = register::register(&session, &node, &[]).await?;
         cluster.epochs.registered(epoch);
@@ -189,6 +203,7 @@ impl Broker {
             controller: controller.clone(),
             admin: admin.clone(),
             config: live.clone(),
+            loggers: given.loggers,
             applier,
         });
         write_markers_here(&api);
@@ -201,7 +216,7 @@ impl Broker {
             logs: logs.clone(),
             replicas,
             controller,
-            server: Server::default(),
+            server: Arc::default(),
             own_address,
             sequencer: Mutex::default(),
             background: Mutex::default(),
@@ -209,23 +224,23 @@ impl Broker {
             _api: api.clone(),
             _admin: admin,
         };
-        broker.start_tasks(node);
+        let options = sockets::options(env, config).await;
+        broker.start_tasks(Arc::new(Mutex::new(node)), options.clone());
         logs.start_background();
-        let options = server_options(env, config);
         for listener in bound {
             broker.server.serve(listener, api.clone(), options.clone());
         }
         Ok(broker)
     }
 
-    fn start_tasks(&self, node: register::Node) {
+    fn start_tasks(&self, node: Arc<Mutex<register::Node>>, options: ServerOptions) {
         let tasks = &self.env.tasks;
         let sequencer = session::Sequencer {
             env: self.env.clone(),
             zk: self.zk.clone(),
             cluster: self.cluster.clone(),
             controller: self.controller.clone(),
-            node,
+            node: node.clone(),
             session_file: self.session_file.clone(),
         };
         *self.sequencer.lock() = Some(tasks.spawn_vital(Lane::Control, "session sequencer", sequencer.run()));
@@ -236,6 +251,13 @@ impl Broker {
             config: self.config.clone(),
             logs: self.logs.clone(),
             controller: self.controller.clone(),
+            reconfigure: Reconfigure {
+                api: self._api.clone(),
+                server: self.server.clone(),
+                options,
+                zk: self.zk.clone(),
+                node,
+            },
         };
         let ids = producer_ids::run(self.controller_channel(), self.cluster.clone());
         let replicas = self.replicas.clone();
@@ -249,6 +271,18 @@ impl Broker {
             tasks.spawn_vital(Lane::Control, "ISR changes", isr_changes),
             tasks.spawn_vital(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
+        let config = self.config.load();
+        let watch = controller_watch::ControllerWatch {
+            env: self.env.clone(),
+            zk: self.zk.clone(),
+            cluster: self.cluster.clone(),
+            controller: self.controller.clone(),
+            listener: config.inter_broker_listener.clone(),
+            detect: ms(config.dead_process_detect_ms),
+        };
+        if !watch.detect.is_zero() {
+            self.background.lock().push(tasks.spawn_vital(Lane::Control, "controller watch", watch.run()));
+        }
     }
 }
 
@@ -355,31 +389,6 @@ fn manager_config(config: &BrokerConfig) -> ManagerConfig {
     }
 }
 
-async fn bind(env: &Env, config: &BrokerConfig) -> Result<Vec<BoundListener>, StartError> {
-    let mut bound = Vec::with_capacity(config.listeners.len());
-    for listener in &config.listeners {
-        let host = listener.host.as_deref().unwrap_or("");
-        let backlog = config.socket_listen_backlog_size;
-        let one = BoundListener::bind(env, &listener.name, host, listener.port, backlog).await;
-        bound.push(one.map_err(StartError::Listen)?);
-    }
-    Ok(bound)
-}
-
-/// Where this broker reaches itself: the bound address of the inter-broker listener, whatever is advertised.
-fn own_address(config: &BrokerConfig, bound: &[BoundListener]) -> Result<Target, StartError> {
-    let name = config.control_plane_listener.as_ref().unwrap_or(&config.inter_broker_listener);
-    let listener = bound.iter().find(|l| *l.name == **name);
-    let address = listener.ok_or_else(|| StartError::Message(format!("no listener is named {name}")))?.address;
-    let host = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-        // Bound to all addresses of both families: the older one is there wherever the newer one is.
-        std::net::IpAddr::V6(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-    };
-    Ok(Target::new(host.to_string(), address.port()))
-}
-
 fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target) -> ControllerSettings {
     let ibp = config.inter_broker_protocol_version.release();
     let listener = config.control_plane_listener.clone().unwrap_or_else(|| config.inter_broker_listener.clone());
@@ -396,66 +405,10 @@ fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target)
             u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1),
         ),
         imbalance_percentage: u32::try_from(config.leader_imbalance_per_broker_percentage).unwrap_or(0),
+        dead_process_detect: ms(config.dead_process_detect_ms),
         request_timeout: ms(config.request_timeout_ms),
-        connect_timeout: ms(config.controller_socket_timeout_ms),
+        // Kafka's sender gives up at the first of both.
+        connect_timeout: ms(config.socket_connection_setup_timeout_ms).min(ms(config.controller_socket_timeout_ms)),
         ..ControllerSettings::new(id, listener, own_address)
-    }
-}
-
-fn server_options(env: &Env, config: &BrokerConfig) -> ServerOptions {
-    let max_request_bytes = usize::try_from(config.socket_request_max_bytes).unwrap_or(0);
-    let budget = match usize::try_from(config.queued_max_request_bytes) {
-        Ok(bytes) if bytes > 0 => bytes,
-        _ => max_request_bytes.saturating_mul(DEFAULT_BUDGET_REQUESTS),
-    };
-    let count = |value: i32| usize::try_from(value).unwrap_or(0);
-    let mut overrides = env.rng.seed().map();
-    for (host, most) in &config.max_connections_per_ip_overrides {
-        // Kafka resolves names here too; a name that does not resolve must not stop the start.
-        match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)) {
-            Ok(addresses) => overrides.extend(addresses.map(|a| (a.ip().to_canonical(), count(*most)))),
-            Err(error) => {
-                tracing::warn!(host, %error, "max.connections.per.ip.overrides names a host that does not resolve")
-            }
-        }
-    }
-    let bounds = ConnectionBounds {
-        total: count(config.max_connections),
-        per_ip: count(config.max_connections_per_ip),
-        overrides,
-    };
-    raise_file_limit();
-    ServerOptions {
-        max_request_bytes,
-        max_idle: match config.connections_max_idle_ms {
-            idle if idle < 0 => NEVER_IDLE, // negative switches it off (Kafka's Selector)
-            idle => ms(idle).min(NEVER_IDLE),
-        },
-        budget: RequestBudget::new(budget),
-        limits: ConnectionLimits::new(bounds, env.rng.seed()),
-    }
-}
-
-/// Longer than any broker runs, and no deadline computed from it overflows.
-const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
-/// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
-const WANTED_FILES: u64 = 100_000;
-
-/// Takes as many file descriptors as the system gives.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum;
-    if limit.current < most || most.is_none() {
-        let wanted = Rlimit { current: most.or(Some(WANTED_FILES)), maximum: most };
-        if let Err(error) = setrlimit(Resource::Nofile, wanted) {
-            tracing::warn!(%error, "could not raise the limit of open files");
-        }
-    }
-    if let Some(files) = getrlimit(Resource::Nofile).current
-        && files < WANTED_FILES
-    {
-        tracing::warn!(files, "few open files are allowed: raise the limit (ulimit -n) to {WANTED_FILES} or more");
     }
 }

@@ -136,6 +136,18 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// The host itself said that nobody listens there.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
+    /// No connection was made: nothing was sent.
+    pub fn is_connect(&self) -> bool {
+        matches!(self, Self::Connect { .. })
+    }
+}
+
 /// A connection to one broker. See the head of the file.
 #[derive(Debug)]
 pub struct BrokerClient {
@@ -172,6 +184,24 @@ impl BrokerClient {
     /// Closes the connection; the next send makes a new one.
     pub fn disconnect(&mut self) {
         self.connection = None;
+    }
+
+    /// Connects, unless there is a connection already. May be dropped.
+    ///
+    /// # Errors
+    /// [`ClientError::Connect`].
+    pub async fn connect(&mut self) -> Result<(), ClientError> {
+        self.connection = Some(self.connected().await?);
+        Ok(())
+    }
+
+    /// Waits until the peer closes an idle connection. May be dropped.
+    pub async fn closed(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            // A byte that nobody asked for makes the connection as useless as its end.
+            let _ = connection.stream.read(&mut [0]).await;
+            self.connection = None;
+        }
     }
 
     /// Turns to another address, closing the connection if it differs.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::listeners::{Listener, Listeners};
+use super::listeners::{Listener, ListenerLimits, Listeners};
 use super::log_config::LogConfig;
 use super::value::ConfigError;
 use super::values::Values;
@@ -60,6 +60,8 @@ pub struct BrokerConfig {
     pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
     /// `max.connection.creation.rate`. New connections a second.
     pub max_connection_creation_rate: i32,
+    /// The two limits of each listener, by its name.
+    pub listener_limits: BTreeMap<String, ListenerLimits>,
     /// `connections.max.idle.ms`. Idle connections are closed; negative never.
     pub connections_max_idle_ms: i64,
     /// `connection.failed.authentication.delay.ms`. Before closing a refused connection.
@@ -74,6 +76,8 @@ pub struct BrokerConfig {
     pub socket_connection_setup_timeout_max_ms: i64,
     /// `controller.socket.timeout.ms`. Controller to broker.
     pub controller_socket_timeout_ms: i32,
+    /// `ottla.dead.process.detect.ms`. How long a port must be refused for its process to be dead; 0: never.
+    pub dead_process_detect_ms: i32,
     // topics and requests
     /// `num.partitions`. Of a topic made without saying.
     pub num_partitions: i32,
@@ -259,6 +263,7 @@ impl BrokerConfig {
 
     fn build(values: &Values) -> Result<Self, ConfigError> {
         let listeners = Listeners::from_values(values)?;
+        let listener_limits = listeners.limits(values);
         let log_dirs = log_dirs(values);
         let dirs = i32::try_from(log_dirs.len()).unwrap_or(i32::MAX);
         Ok(Self {
@@ -286,6 +291,7 @@ impl BrokerConfig {
             max_connections_per_ip: values.int("max.connections.per.ip"),
             max_connections_per_ip_overrides: parse_overrides(values)?,
             max_connection_creation_rate: values.int("max.connection.creation.rate"),
+            listener_limits,
             connections_max_idle_ms: values.long("connections.max.idle.ms"),
             connection_failed_authentication_delay_ms: values.int("connection.failed.authentication.delay.ms"),
             queued_max_request_bytes: values.long("queued.max.request.bytes"),
@@ -293,6 +299,7 @@ impl BrokerConfig {
             socket_connection_setup_timeout_ms: values.long("socket.connection.setup.timeout.ms"),
             socket_connection_setup_timeout_max_ms: values.long("socket.connection.setup.timeout.max.ms"),
             controller_socket_timeout_ms: values.int("controller.socket.timeout.ms"),
+            dead_process_detect_ms: values.int("ottla.dead.process.detect.ms"),
             num_partitions: values.int("num.partitions"),
             default_replication_factor: values.int("default.replication.factor"),
             auto_create_topics_enable: values.bool("auto.create.topics.enable"),

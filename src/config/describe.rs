@@ -6,6 +6,7 @@
 
 use super::dynamic::DynamicConfig;
 use super::load::StaticConfig;
+use super::loggers::{Level, Loggers};
 use super::table::{self, Mode};
 use super::topic;
 use super::value::{self, Value};
@@ -25,6 +26,8 @@ pub enum Source {
     Static = 4,
     /// Kafka's default.
     Default = 5,
+    /// The level of a logger.
+    Logger = 6,
 }
 
 impl Source {
@@ -41,6 +44,7 @@ impl Source {
             Source::DynamicDefault => "DYNAMIC_DEFAULT_BROKER_CONFIG",
             Source::Static => "STATIC_BROKER_CONFIG",
             Source::Default => "DEFAULT_CONFIG",
+            Source::Logger => "DYNAMIC_BROKER_LOGGER_CONFIG",
         }
     }
 }
@@ -122,6 +126,21 @@ pub fn broker(statics: &StaticConfig, dynamic: &DynamicConfig, broker: &Values) 
 pub fn cluster_default(statics: &StaticConfig, dynamic: &DynamicConfig) -> Vec<Entry> {
     let described = |(name, text): (&String, &String)| broker_entry(statics, dynamic, name, Some(text.clone()), false);
     dynamic.default.iter().map(described).collect()
+}
+
+/// The level of every logger of this broker, by name. Kafka tells neither type nor documentation of them.
+pub fn loggers(loggers: &Loggers) -> Vec<Entry> {
+    let entry = |(name, level): (&str, Level)| Entry {
+        name: name.into(),
+        value: Some(level.name().into()),
+        read_only: false,
+        source: Source::Logger,
+        sensitive: false,
+        synonyms: Vec::new(),
+        config_type: 0,
+        documentation: None,
+    };
+    loggers.levels().into_iter().map(entry).collect()
 }
 
 fn broker_entry(

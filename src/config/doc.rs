@@ -14,14 +14,21 @@ pub fn text() -> String {
         for key in *keys {
             let _ =
                 writeln!(out, "  {} ({}, {}) = {}", key.name, type_name(key), key.mode.name(), default(key.default));
-            let _ = writeln!(out, "      {}{}", key.doc, plain_effect(key));
+            let _ = writeln!(out, "      {}{}", key.doc, plain(not_built::effect(key)));
         }
         out.push('\n');
     }
     out.push_str("Topics\n\n");
     for key in topic::KEYS {
         let source = key.broker.map_or_else(|| default(key.default), |broker| format!("that of {broker}"));
-        let _ = writeln!(out, "  {} ({}) = {source}\n      {}", key.name, key.ty.name().to_lowercase(), key.doc);
+        let ty = key.ty.name().to_lowercase();
+        let _ =
+            writeln!(out, "  {} ({ty}) = {source}\n      {}{}", key.name, key.doc, plain(not_built::topic_effect(key)));
+    }
+    out.push_str("\nBrokers, only while running\n\n");
+    for key in table::DYNAMIC_ONLY {
+        let (ty, default, effect) = (type_name(key), default(key.default), plain(not_built::effect(key)));
+        let _ = writeln!(out, "  {} ({ty}) = {default}\n      {}{effect}", key.name, key.doc);
     }
     out
 }
@@ -39,18 +46,36 @@ pub fn markdown() -> String {
                 default(key.default),
                 valid(key.check),
                 key.mode.name().into(),
-                effect(key),
+                effect(not_built::effect(key)),
                 key.doc.into(),
             ];
             row(&mut out, &cells);
         }
         out.push('\n');
     }
-    out.push_str("## Topics\n\n| Key | Type | Default | Valid | What it is |\n|---|---|---|---|---|\n");
+    out.push_str("## Topics\n\n| Key | Type | Default | Valid | Effect | What it is |\n|---|---|---|---|---|---|\n");
     for key in topic::KEYS {
         let source = key.broker.map_or_else(|| default(key.default), |broker| format!("`{broker}`"));
-        let cells =
-            [format!("`{}`", key.name), key.ty.name().to_lowercase(), source, valid(key.check), key.doc.to_owned()];
+        let cells = [
+            format!("`{}`", key.name),
+            key.ty.name().to_lowercase(),
+            source,
+            valid(key.check),
+            effect(not_built::topic_effect(key)),
+            key.doc.to_owned(),
+        ];
+        row(&mut out, &cells);
+    }
+    out.push_str("\n## Brokers, only while running\n\n| Key | Type | Default | Valid | Effect | What it is |\n|---|---|---|---|---|---|\n");
+    for key in table::DYNAMIC_ONLY {
+        let cells = [
+            format!("`{}`", key.name),
+            type_name(key),
+            default(key.default),
+            valid(key.check),
+            effect(not_built::effect(key)),
+            key.doc.to_owned(),
+        ];
         row(&mut out, &cells);
     }
     out
@@ -91,17 +116,18 @@ fn valid(check: Check) -> String {
     }
 }
 
-fn effect(key: &Key) -> String {
-    match not_built::effect(key) {
+fn effect(effect: Effect) -> String {
+    match effect {
         Effect::Works => "works".into(),
         Effect::NoEffect(why) => format!("none: {why}"),
         Effect::Refused(missing) => format!("refused when set: no {missing}"),
     }
 }
 
-fn plain_effect(key: &Key) -> String {
-    match not_built::effect(key) {
+/// Only what is worth a word in plain text.
+fn plain(what: Effect) -> String {
+    match what {
         Effect::Works => String::new(),
-        _ => format!(" [{}]", effect(key)),
+        _ => format!(" [{}]", effect(what)),
     }
 }

@@ -3,7 +3,7 @@
 //! Pure. `broker/` feeds it what `/config/brokers/<id>` and `<default>` hold and publishes the result; `admin/` validates an alteration
 //! before it is written. Beware: what ZooKeeper holds is taken leniently (a bad entry is left out, loudly); an alteration strictly.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl DynamicConfig {
         let mut last = None;
         for layers in tries {
             let values = overlay(statics, layers.iter().copied()).0;
-            match BrokerConfig::from_values(&values) {
+            match BrokerConfig::from_values(&values).and_then(servable) {
                 Ok(config) => return Ok(Effective { config: Arc::new(config), values: Arc::new(values), warnings }),
                 Err(e) => {
                     let who = if layers.len() == 2 { "this broker" } else { "all brokers" };
@@ -151,7 +151,7 @@ fn entry_problem(name: &str, text: &str, scope: Scope) -> Option<String> {
     if scope == Scope::Default && per_broker_only(name) {
         return Some("it can't be set for all brokers".into());
     }
-    if not_built::NOT_DYNAMIC.contains(&name) || key.ty == Type::Password {
+    if key.ty == Type::Password {
         return Some("changing it while running is not supported yet".into());
     }
     match value::parse(key, name, text) {
@@ -200,8 +200,7 @@ pub fn validate_alter(
     }
     let missing = |name: &str| {
         let base = table::listener_base(name).unwrap_or(name);
-        let password = table::get_dynamic(base).is_some_and(|key| key.ty == Type::Password);
-        password || not_built::NOT_DYNAMIC.contains(&name)
+        table::get_dynamic(base).is_some_and(|key| key.ty == Type::Password)
     };
     refuse_changed(map, current, scope, missing)?;
     fits(statics, current, scope, map)
@@ -236,14 +235,68 @@ fn refuse_changed(
 /// Would the whole configuration still do?
 fn fits(statics: &StaticConfig, current: &DynamicConfig, scope: Scope, map: &ConfigMap) -> Result<(), AlterError> {
     let refuse = |e: ConfigError| AlterError::request(e.to_string());
-    let old = current.effective(statics).map_err(refuse)?.values;
+    let Effective { config: old_config, values: old, .. } = current.effective(statics).map_err(refuse)?;
     let new = current.with(scope, map.clone());
     let (values, _) = overlay(statics, [&new.default, &new.per_broker]);
-    BrokerConfig::from_values(&values).map_err(refuse)?;
+    let config = BrokerConfig::from_values(&values).and_then(servable).map_err(refuse)?;
+    listeners_stay(&old_config, &config).map_err(AlterError::request)?;
+    listener_settings_stay(&config, &old, &values).map_err(AlterError::request)?;
     for name in POOLS {
         pool(name, old.int(name), values.int(name)).map_err(AlterError::request)?;
     }
     cleaner_threads(old.int("log.cleaner.threads"), values.int("log.cleaner.threads")).map_err(AlterError::request)
+}
+
+/// Only what can be served may take effect.
+fn servable(config: BrokerConfig) -> Result<BrokerConfig, ConfigError> {
+    match not_built::refused_listeners(&config).into_iter().next() {
+        Some((listener, missing)) => {
+            Err(ConfigError(format!("listeners={listener} is not supported yet: Ottla has no {missing}")))
+        }
+        None => Ok(config),
+    }
+}
+
+/// Listeners come and go by name; one that stays keeps its protocol (`DynamicListenerConfig.validateReconfiguration`) and its address,
+/// which Kafka would advertise anew without listening there.
+fn listeners_stay(old: &BrokerConfig, new: &BrokerConfig) -> Result<(), String> {
+    for was in &old.listeners {
+        let Some(is) = new.listener(&was.name) else { continue };
+        if was.protocol != is.protocol {
+            return Err(format!("Security protocol cannot be updated for existing listener {}", was.name));
+        }
+        if (&was.host, was.port) != (&is.host, is.port) {
+            return Err(format!(
+                "The address of the existing listener {} cannot be updated from {was} to {is}: restart the broker, or add a listener \
+                 of another name",
+                was.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What belongs to a listener that is there may change only where Kafka says so.
+fn listener_settings_stay(config: &BrokerConfig, old: &Values, new: &Values) -> Result<(), String> {
+    let fixed = |values: &Values| -> BTreeMap<String, value::Value> {
+        let is_fixed = |name: &str| {
+            let key = table::listener_base(name).and_then(table::get_dynamic);
+            key.is_some_and(|key| key.mode == Mode::ReadOnly)
+        };
+        let found = values.listener_values().filter(|(name, _)| is_fixed(name));
+        found.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    };
+    let (old, new) = (fixed(old), fixed(new));
+    let changed = |name: &&String| old.get(*name) != new.get(*name);
+    for name in old.keys().chain(new.keys()).filter(changed) {
+        let listener = table::listener_prefix(name).map_or("", |(listener, _)| listener).to_uppercase();
+        if config.listener(&listener).is_some() {
+            return Err(format!(
+                "Configs cannot be updated dynamically for existing listener {listener}, restart broker or create a new listener for update"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A pool may shrink to half and grow to double in one step (`DynamicThreadPool`).

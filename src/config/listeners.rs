@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::value::ConfigError;
+use super::value::{ConfigError, Value};
 use super::values::Values;
 
 /// How bytes travel and who is asked for credentials.
@@ -96,6 +96,15 @@ pub struct Listeners {
     pub inter_broker: String,
     /// Name of the listener for the controller's requests only.
     pub control_plane: Option<String>,
+}
+
+/// What one listener may have: its own values, else those of all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenerLimits {
+    /// `listener.name.<l>.max.connections`.
+    pub max_connections: i32,
+    /// `listener.name.<l>.max.connection.creation.rate`, a second.
+    pub max_connection_creation_rate: i32,
 }
 
 /// `NAME:PROTOCOL,...`.
@@ -198,6 +207,17 @@ impl Listeners {
         let found = Self { listeners, advertised, inter_broker, control_plane };
         found.cross_check()?;
         Ok(found)
+    }
+
+    /// The limits of each listener, by its name.
+    pub fn limits(&self, values: &Values) -> BTreeMap<String, ListenerLimits> {
+        let limit =
+            |name: &str, key: &str| if let Value::Int(v) = values.for_listener(name, key) { v } else { i32::MAX };
+        let limits = |name: &str| ListenerLimits {
+            max_connections: limit(name, "max.connections"),
+            max_connection_creation_rate: limit(name, "max.connection.creation.rate"),
+        };
+        self.listeners.iter().map(|listener| (listener.name.clone(), limits(&listener.name))).collect()
     }
 
     fn cross_check(&self) -> Result<(), ConfigError> {

@@ -12,6 +12,7 @@
 //! | [`dynamic`], [`ops`] | changes while running: what may change, to what |
 //! | [`describe`] | the answers of DescribeConfigs |
 //! | [`entity`] | quota keys of users, clients and addresses |
+//! | [`loggers`] | Kafka's loggers, their files and levels |
 //! | [`doc`] | the table, printed |
 
 pub mod broker_config;
@@ -24,6 +25,7 @@ pub mod listeners;
 pub mod live;
 pub mod load;
 pub mod log_config;
+pub mod loggers;
 pub mod not_built;
 pub mod ops;
 pub mod properties;

@@ -6,6 +6,7 @@
 use super::broker_config::BrokerConfig;
 use super::listeners::SecurityProtocol;
 use super::table::{self, Effect, Key};
+use super::topic::TopicKey;
 use super::value::{ConfigError, Value};
 use super::values::{ConfigMap, Values};
 
@@ -92,20 +93,18 @@ const ROWS: &[Row] = &[
 
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
 pub const TUNES: &[(&str, &str)] = &[
-    ("quota.", QUOTAS),
+    ("quota.window.", CLIENT_QUOTAS),
     ("replication.quota.", QUOTAS),
     ("alter.log.dirs.replication.quota.", QUOTAS),
     ("controller.quota.", QUOTAS),
     ("leader.replication.throttled.rate", QUOTAS),
     ("follower.replication.throttled.rate", QUOTAS),
     ("replica.alter.log.dirs.io.max.bytes.per.second", QUOTAS),
-    ("max.connection.creation.rate", QUOTAS),
 ];
 
 const QUOTAS: &str = "quotas are not built yet";
-
-/// Broker keys Kafka changes while running but Ottla only at a restart yet.
-pub const NOT_DYNAMIC: &[&str] = &["listeners", "advertised.listeners", "listener.security.protocol.map"];
+const CLIENT_QUOTAS: &str =
+    "client quotas are not built yet, only max.connection.creation.rate is measured over these windows";
 
 /// What setting `key` does today: the table's word, unless this file knows better.
 pub fn effect(key: &Key) -> Effect {
@@ -119,6 +118,16 @@ pub fn effect(key: &Key) -> Effect {
     }
 }
 
+/// What setting a topic's key does: what its broker key does; those of topics alone are tiered storage's, but for throttles.
+pub fn topic_effect(key: &TopicKey) -> Effect {
+    match key.broker.and_then(table::get) {
+        // Fixed at the broker, where Kafka ignores the topic's too.
+        Some(broker) => effect(broker),
+        None if key.name.starts_with("remote.") => Effect::Refused("tiered storage"),
+        None => Effect::Works,
+    }
+}
+
 /// Is `name` the key, or a prefix of it that ends in a dot?
 fn matches(name: &str, key: &str) -> bool {
     key == name || name.ends_with('.') && key.starts_with(name)
@@ -129,8 +138,7 @@ pub fn stale() -> Vec<&'static str> {
     let known = |name: &str| table::all().chain(table::DYNAMIC_ONLY).any(|key| matches(name, key.name));
     // Read by Kafka before it looks at its table.
     let outside = |name: &str| name == "config.providers";
-    let names =
-        ROWS.iter().map(|row| row.key).chain(TUNES.iter().map(|(name, _)| *name)).chain(NOT_DYNAMIC.iter().copied());
+    let names = ROWS.iter().map(|row| row.key).chain(TUNES.iter().map(|(name, _)| *name));
     names.filter(|name| !known(name) && !outside(name)).collect()
 }
 
@@ -156,11 +164,16 @@ pub fn refusals(raw: &ConfigMap, values: &Values, config: &BrokerConfig) -> Vec<
             found.push(refuse(row.key, &value.text().unwrap_or_default(), row.missing));
         }
     }
-    for listener in config.listeners.iter().filter(|l| l.protocol != SecurityProtocol::Plaintext) {
-        let missing = format!("{} listeners: {} would be open", listener.protocol, listener.name);
-        found.push(refuse("listeners", &listener.to_string(), &missing));
+    for (listener, missing) in refused_listeners(config) {
+        found.push(refuse("listeners", &listener, &missing));
     }
     found
+}
+
+/// The listeners that can't be opened, each with what is missing.
+pub fn refused_listeners(config: &BrokerConfig) -> Vec<(String, String)> {
+    let secure = config.listeners.iter().filter(|l| l.protocol != SecurityProtocol::Plaintext);
+    secure.map(|l| (l.to_string(), format!("{} listeners: {} would be open", l.protocol, l.name))).collect()
 }
 
 /// Is a listener of the broker secure, so that SSL and SASL keys are read?

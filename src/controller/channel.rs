@@ -2,7 +2,8 @@
 //!
 //! `run.rs` hands requests in order; each broker gets them in that order. A request is tried every 100 ms until it is answered or
 //! the broker's channel is closed, which drops what is queued. To this broker itself it goes over the network like to any other, at
-//! the address where its listener is bound. Answers come back as events.
+//! the address where its listener is bound. Answers come back as events. A sender also notices when its broker's connection closes and
+//! nobody listens there any more: `on/dead_process` acts on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +17,14 @@ use super::event::{Event, Events};
 use super::settings::{ControlVersions, ControllerSettings};
 use crate::base::env::Lane;
 use crate::base::{BrokerId, Env, TopicPartition};
-use crate::client::{BrokerClient, ClientError, ClientOptions, Target};
+use crate::client::{Beat, BrokerClient, ClientError, ClientOptions, Pulse, Target};
 use crate::wire::{LeaderAndIsrResponse, StopReplicaResponse};
 
 /// Between two tries of a request.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+/// After a connection was closed, before the next attempt: a peer that accepts and closes must not be asked without end.
+const CLOSED_PAUSE: Duration = Duration::from_millis(20);
 
 /// The senders of the registered brokers.
 #[derive(Debug)]
@@ -43,8 +47,8 @@ impl Channels {
         Self { env, events, by_broker: BTreeMap::new() }
     }
 
-    /// Starts the sender of a broker that has none.
-    pub(super) fn add(&mut self, broker: &Broker, settings: &ControllerSettings) {
+    /// Starts the sender of a broker that has none. A suspected one has been found dead already, by this broker's other part.
+    pub(super) fn add(&mut self, broker: &Broker, settings: &ControllerSettings, suspected: bool) {
         if self.by_broker.contains_key(&broker.id) {
             return;
         }
@@ -63,7 +67,18 @@ impl Channels {
         options.connect_timeout = settings.connect_timeout;
         let client = BrokerClient::new(self.env.clone(), target, options);
         let (queue, requests) = mpsc::unbounded_channel();
-        let sender = Sender { broker: broker.id, client, versions: settings.versions, events: self.events.clone() };
+        // Nobody takes himself for dead.
+        let detect = if broker.id == settings.broker_id { Duration::ZERO } else { settings.dead_process_detect };
+        let pulse = Pulse::new(detect);
+        let sender = Sender {
+            broker: broker.id,
+            epoch: broker.epoch,
+            client,
+            pulse: if suspected { pulse.having_lived() } else { pulse },
+            env: self.env.clone(),
+            versions: settings.versions,
+            events: self.events.clone(),
+        };
         let sender = self.env.tasks.spawn(Lane::Control, "controller-sender", sender.run(requests));
         self.by_broker.insert(broker.id, Channel { queue, sender });
     }
@@ -103,31 +118,77 @@ impl Drop for Channels {
 /// The sending task of one broker.
 struct Sender {
     broker: BrokerId,
+    /// Of its registration.
+    epoch: i64,
     client: BrokerClient,
+    pulse: Pulse,
+    env: Env,
     versions: ControlVersions,
     events: Events,
 }
 
 impl Sender {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<ControlRequest>) {
-        while let Some(request) = requests.recv().await {
-            let mut warned = false;
-            loop {
-                match self.try_send(&request).await {
-                    Ok(Some(event)) => self.events.put(event),
-                    Ok(None) => {}
-                    Err(error) => {
-                        if warned {
-                            tracing::debug!(broker = self.broker, "control request, still: {error}");
-                        } else {
-                            tracing::warn!(broker = self.broker, "control request, trying again: {error}");
-                        }
-                        warned = true;
-                        tokio::time::sleep(RETRY_BACKOFF).await;
-                        continue;
-                    }
+        loop {
+            let request = tokio::select! {
+                biased;
+                request = requests.recv() => request,
+                () = self.feel(), if self.pulse.is_on() => continue,
+            };
+            match request {
+                Some(request) => self.deliver(&request).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Between two requests: waits for the end of the connection, then tries to make another. May be dropped.
+    async fn feel(&mut self) {
+        if self.client.is_connected() {
+            self.client.closed().await;
+            tokio::time::sleep(CLOSED_PAUSE).await;
+        }
+        if let Err(error) = self.client.connect().await {
+            self.failed(&error);
+            tokio::time::sleep(RETRY_BACKOFF).await;
+        } else {
+            self.connected();
+        }
+    }
+
+    fn connected(&mut self) {
+        if self.pulse.connected() == Beat::Back {
+            self.events.put(Event::ProcessBack(self.broker, self.epoch));
+        }
+    }
+
+    fn failed(&mut self, error: &ClientError) {
+        // A connection that was made and broke says nothing: the next attempt to connect will.
+        if error.is_connect() && self.pulse.failed(error.is_refused(), self.env.clock.now()) == Beat::Died {
+            self.events.put(Event::ProcessDied(self.broker, self.epoch));
+        }
+    }
+
+    /// Sends a request until it is answered.
+    async fn deliver(&mut self, request: &ControlRequest) {
+        let mut warned = false;
+        loop {
+            match self.try_send(request).await {
+                Ok(event) => {
+                    self.connected();
+                    event.into_iter().for_each(|event| self.events.put(event));
+                    return;
                 }
-                break;
+                Err(error) => {
+                    self.failed(&error);
+                    if warned {
+                        tracing::debug!(broker = self.broker, "control request, still: {error}");
+                    } else {
+                        tracing::warn!(broker = self.broker, "control request, trying again: {error}");
+                    }
+                    warned = true;
+                    tokio::time::sleep(RETRY_BACKOFF).await;
+                }
             }
         }
     }

@@ -127,8 +127,10 @@ pub struct Context {
     pub epoch_version: i32,
     /// Registered brokers, those that are shutting down included.
     pub brokers: BTreeMap<BrokerId, Broker>,
-    /// Brokers that asked for a controlled shutdown and are still registered.
+    /// Brokers that asked for a controlled shutdown, or are presumed dead, and are still registered.
     pub shutting_down: BTreeSet<BrokerId>,
+    /// Those of `shutting_down` that did not ask: nobody listens where they were.
+    pub presumed_dead: BTreeSet<BrokerId>,
     /// Replicas in failed log directories, by broker.
     pub offline_dirs: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
     /// Topics by name.

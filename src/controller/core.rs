@@ -2,10 +2,12 @@
 //!
 //! Owned by the task of `run.rs`; the handlers in `on/` and the state machines are methods on it, each in its own file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::channel::Channels;
@@ -80,6 +82,8 @@ pub(super) struct Core {
     pub channels: Channels,
     /// Who is the controller, as far as is known.
     pub controller_id: BrokerId,
+    /// Brokers whose process this broker has found dead, and when: also before it became the controller.
+    pub suspects: BTreeMap<BrokerId, Instant>,
     /// Unclean elections since the start of the process.
     pub unclean_elections: u64,
     /// The timer of the automatic balance; runs only during a term.
@@ -99,6 +103,7 @@ impl Core {
             ctx: Context::default(),
             link,
             controller_id: NO_BROKER,
+            suspects: BTreeMap::new(),
             unclean_elections: 0,
             balance_timer: None,
             status: Arc::default(),

@@ -76,6 +76,12 @@ pub(super) enum Event {
     ListReassignments(Option<Vec<TopicPartition>>, Answer<Moves>),
     UpdateFeatures(Vec<String>, Answer<Vec<(String, ApiError)>>),
     AllocateProducerIds(BrokerId, i64, Answer<ProducerIdBlock>),
+    /// The broker registered with this epoch does not listen any more.
+    ProcessDied(BrokerId, i64),
+    /// It does again.
+    ProcessBack(BrokerId, i64),
+    /// Another part of this broker has found that the process of a broker has died.
+    Suspect(BrokerId),
     /// The broker stops.
     Shutdown,
 }
@@ -86,7 +92,8 @@ impl Event {
         match self {
             Event::AllocateProducerIds(..) => 0,
             Event::Startup | Event::ControllerChange | Event::Reelect | Event::NewSession | Event::Expire(_) => 1,
-            Event::BrokerChange | Event::BrokerModifications(_) => 2,
+            Event::BrokerChange | Event::BrokerModifications(_) | Event::Suspect(_) => 2,
+            Event::ProcessDied(..) | Event::ProcessBack(..) => 2,
             Event::TopicChange | Event::PartitionModifications(_) => 3,
             Event::TopicDeletion | Event::StopReplicaAnswered { .. } => 4,
             Event::ZkReassignment | Event::ApiReassignment(..) => 5,

@@ -283,6 +283,12 @@ impl ControllerHandle {
         self.events.put(Event::NewSession);
     }
 
+    /// This broker has found that the process of another has died. Should it become the controller, it will not wait for a connection to
+    /// it first.
+    pub fn suspect(&self, broker: BrokerId) {
+        self.events.put(Event::Suspect(broker));
+    }
+
     /// Resigns in memory (no znode is written) and ends the senders. Returns when the task has ended; one that hangs on a lost
     /// ZooKeeper is ended after five seconds.
     pub async fn shutdown(&self) {

@@ -12,6 +12,7 @@ use super::core::{Core, Outcome};
 use super::election::{Candidates, Strategy, elect, initial};
 use super::states::PartitionState;
 use crate::base::{BrokerId, TopicPartition};
+use crate::config::loggers::STATE_CHANGE;
 use crate::zk::store::{self, partitions::SetOutcome};
 use crate::zk::znode::partition_state as znode;
 
@@ -295,7 +296,7 @@ impl Core {
         batch: &mut Batch,
         moved: &mut Moved,
     ) {
-        tracing::info!(partition = %name, leader = state.leader, leader_epoch = state.leader_epoch, isr = ?state.isr,
+        tracing::info!(target: STATE_CHANGE, partition = %name, leader = state.leader, leader_epoch = state.leader_epoch, isr = ?state.isr,
             "leader elected");
         self.ctx.set_leadership(name, Leadership { controller_epoch: self.ctx.epoch, state: state.clone() });
         batch.add_leader_and_isr(&self.ctx, recipients.unwrap_or(&state.isr), name, is_new);

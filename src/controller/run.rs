@@ -116,11 +116,17 @@ impl Core {
                 reply(answer, Ok(self.on_update_features(features)), ErrorCode::NotController)
             }
             Event::UncleanElection(enabled) => self.on_unclean_election(enabled).await,
+            Event::Suspect(broker) => {
+                self.on_suspect(broker);
+                Ok(())
+            }
             Event::TopicUncleanElection(topic) => self.on_topic_unclean_election(&topic).await,
             // All else is only for the controller.
             _ if !self.is_active() => Ok(()),
             Event::BrokerChange => self.on_broker_change().await,
             Event::BrokerModifications(broker) => self.on_broker_modifications(broker).await,
+            Event::ProcessDied(broker, epoch) => self.on_process_died(broker, epoch).await,
+            Event::ProcessBack(broker, epoch) => self.on_process_back(broker, epoch).await,
             Event::TopicChange => self.on_topic_change().await,
             Event::PartitionModifications(topic) => self.on_partition_modifications(&topic).await,
             Event::TopicDeletion => self.on_topic_deletion().await,

@@ -65,7 +65,10 @@ pub struct ControllerSettings {
     pub imbalance_percentage: u32,
     /// How long one request to a broker may take (`request.timeout.ms`).
     pub request_timeout: Duration,
-    /// How long connecting to a broker may take (`controller.socket.timeout.ms`).
+    /// How long connecting to a broker must be refused before its process is taken for dead (`ottla.dead.process.detect.ms`); zero: never.
+    pub dead_process_detect: Duration,
+    /// How long connecting to a broker may take (`socket.connection.setup.timeout.ms`, at most
+    /// `controller.socket.timeout.ms`).
     pub connect_timeout: Duration,
 }
 
@@ -87,6 +90,7 @@ impl ControllerSettings {
             auto_leader_rebalance: true,
             imbalance_check_interval: Duration::from_secs(300),
             imbalance_percentage: 10,
+            dead_process_detect: Duration::from_millis(300),
             request_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
         }

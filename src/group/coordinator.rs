@@ -20,13 +20,13 @@ use super::record;
 use super::settings::Settings;
 use super::types::{Claim, Effect, Join, JoinReply, Now, State, Sync, SyncReply, Ticket, Why};
 use crate::base::env::Lane;
-use crate::base::{Env, ErrorCode, internal_partition};
+use crate::base::{Env, ErrorCode, internal_partition, topic_names};
 use crate::record::BatchBuilder;
 use crate::replica::Replicas;
 use crate::replica::journal::Journal;
 
 /// The topic of the groups' records.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+pub const OFFSETS_TOPIC: &str = topic_names::GROUP_METADATA;
 
 /// All groups of this broker.
 pub struct Coordinator {

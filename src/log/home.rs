@@ -48,6 +48,16 @@ impl Shared {
         })
     }
 
+    /// Another `producer.id.expiration.ms`.
+    pub fn set_producer_expiration(&self, ms: i64) {
+        self.producer_expiration_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Another `transaction.partition.verification.enable`.
+    pub fn set_verify_transactions(&self, verify: bool) {
+        self.verify_transactions.store(verify, Ordering::Relaxed);
+    }
+
     /// The directories that failed so far.
     pub fn offline(&self) -> watch::Receiver<BTreeSet<PathBuf>> {
         self.offline.subscribe()

@@ -13,6 +13,7 @@ use super::partition::Partition;
 use super::state::Role;
 use super::table::Replicas;
 use super::wait::{Until, Waiter};
+use crate::base::sabotage::{self, Sabotage};
 use crate::base::{ErrorCode, TopicPartition};
 use crate::log::{AppendError, Appended, LeaderAppend, LogWriter, VerificationGuard};
 use crate::record::Origin;
@@ -210,6 +211,9 @@ impl Written {
         }
         if state.role != Role::Leader || state.term != self.term {
             return Some(Err(ErrorCode::NotLeaderOrFollower));
+        }
+        if sabotage::is_on(Sabotage::AnswerBeforeReplication) {
+            return Some(Ok(()));
         }
         if self.partition.log.high_watermark() <= self.appended.last_offset {
             return None;

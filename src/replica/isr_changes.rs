@@ -16,6 +16,7 @@ use super::state::{PendingIsr, Role};
 use super::table::Replicas;
 use crate::base::{BrokerId, ErrorCode, TopicId, TopicPartition};
 use crate::client::ControllerChannel;
+use crate::config::loggers::STATE_CHANGE;
 use crate::wire::{
     AlterPartitionRequest, AlterPartitionRequestBrokerState, AlterPartitionRequestPartition,
     AlterPartitionRequestTopic, AlterPartitionResponse, AlterPartitionResponsePartition,
@@ -168,7 +169,7 @@ impl Replicas {
             let smaller = isr::shrinkage(&state, me, log_end, now, |id| self.allowance(id));
             if let Some(isr) = smaller {
                 tracing::info!(
-                    partition = %partition.id, from = ?state.isr, to = ?isr, high_watermark = partition.log.high_watermark(),
+                    target: STATE_CHANGE, partition = %partition.id, from = ?state.isr, to = ?isr, high_watermark = partition.log.high_watermark(),
                     log_end, "shrinking the ISR"
                 );
                 state.pending = Some(PendingIsr { isr, parked: false });

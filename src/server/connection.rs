@@ -20,6 +20,7 @@ use super::limits::Place;
 use super::send;
 use crate::api::{self, Api, Outcome, Peer, Request};
 use crate::base::env::{Lane, Stream, Tasks};
+use crate::config::loggers::REQUEST;
 use crate::wire::ApiKey;
 
 /// Produces of one connection that wait for replication at a time. Kafka's producer sends five; librdkafka's default is a million, of
@@ -39,7 +40,7 @@ pub struct Connection {
     on_control: bool,
     /// A close is queued: nothing more is read.
     closing: bool,
-    _place: Place,
+    place: Place,
 }
 
 struct Pending {
@@ -73,7 +74,7 @@ impl Connection {
             max_idle,
             on_control: false,
             closing: false,
-            _place: place,
+            place,
         }
     }
 
@@ -183,6 +184,8 @@ impl Connection {
 
     async fn start(&mut self, request: Request, budget: Option<OwnedSemaphorePermit>) {
         let key = request.key;
+        self.place.touch();
+        tracing::debug!(target: REQUEST, peer = %self.peer.address, listener = %self.peer.listener, version = request.version(), "{key}");
         match api::call(&self.api, request).await {
             Ok(outcome) => self.pending.push_back(Pending { outcome, key }),
             Err(malformed) => self.refuse(malformed.into()),

@@ -1,15 +1,23 @@
-//! How many connections there may be: in all, and from one address (`max.connections`, `max.connections.per.ip` and its overrides).
+//! How many connections there may be, and how fast they may come (`ConnectionQuotas` in Kafka): in all, of a listener, from an address.
 //!
-//! At the total the acceptors wait, each with the one connection it has accepted, as Kafka's do; above a peer's own bound the
-//! connection is closed at once.
+//! At the total, at a listener's own bound and above the rate an acceptor waits with the one connection it has accepted; above an
+//! address's bound the connection is closed at once. Where there are several listeners, that of the brokers is always let in: for what
+//! is then too much, the connection of another listener that was used longest ago goes. All bounds change while running.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
+use super::pace::Pace;
 use crate::base::env::Seed;
 
 /// The bounds, from the configuration.
@@ -21,60 +29,253 @@ pub struct ConnectionBounds {
     pub per_ip: usize,
     /// `max.connections.per.ip.overrides`, resolved to addresses.
     pub overrides: HashMap<IpAddr, usize, Seed>,
+    /// `max.connection.creation.rate`, a second; none is no limit.
+    pub rate: Option<u32>,
+    /// What connections may come at once above the rate, in time: the quota's windows but one.
+    pub burst: Duration,
+    /// Longest wait of an acceptor for the rate: a quota's window.
+    pub max_wait: Duration,
+    /// Bounds of single listeners.
+    pub listeners: BTreeMap<Arc<str>, ListenerBounds>,
+    /// The listener of the brokers, where there are others beside it.
+    pub protected: Option<Arc<str>>,
+}
+
+/// What one listener may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenerBounds {
+    /// `listener.name.<l>.max.connections`, else `max.connections`.
+    pub total: usize,
+    /// `listener.name.<l>.max.connection.creation.rate`, else `max.connection.creation.rate`.
+    pub rate: Option<u32>,
 }
 
 /// Counts the connections of all listeners.
 #[derive(Clone, Debug)]
-pub struct ConnectionLimits {
-    bounds: Arc<ConnectionBounds>,
-    total: Arc<Semaphore>,
-    by_ip: Arc<Mutex<HashMap<IpAddr, usize, Seed>>>,
+pub struct ConnectionLimits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    bounds: ArcSwap<ConnectionBounds>,
+    state: Mutex<State>,
+    /// A place was given back, or the bounds were changed.
+    changed: Notify,
+    born: Instant,
+}
+
+#[derive(Debug)]
+struct State {
+    total: usize,
+    by_listener: BTreeMap<Arc<str>, usize>,
+    by_ip: HashMap<IpAddr, usize, Seed>,
+    /// Connections that serve, by number.
+    open: BTreeMap<u64, Open>,
+    /// Connections that were ended to make room and have not given back their places yet.
+    ending: BTreeSet<u64>,
+    next: u64,
+    pace: Pace,
+    listener_pace: BTreeMap<Arc<str>, Pace>,
+}
+
+#[derive(Debug)]
+struct Open {
+    listener: Arc<str>,
+    used_ms: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+/// One more connection is allowed in all; given back when dropped.
+#[derive(Debug)]
+pub struct Room {
+    shared: Arc<Shared>,
+    listener: Arc<str>,
 }
 
 /// A connection's place; given back when dropped.
 #[derive(Debug)]
 pub struct Place {
-    by_ip: Arc<Mutex<HashMap<IpAddr, usize, Seed>>>,
+    room: Room,
     ip: IpAddr,
-    _total: OwnedSemaphorePermit,
+    number: u64,
+    used_ms: Arc<AtomicU64>,
 }
 
 impl ConnectionLimits {
     /// Nothing connected yet.
     pub fn new(bounds: ConnectionBounds, seed: Seed) -> Self {
-        let total = Arc::new(Semaphore::new(bounds.total.min(Semaphore::MAX_PERMITS)));
-        Self { bounds: Arc::new(bounds), total, by_ip: Arc::new(Mutex::new(seed.map())) }
+        let state = State {
+            total: 0,
+            by_listener: BTreeMap::new(),
+            by_ip: seed.map(),
+            open: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            next: 0,
+            pace: Pace::default(),
+            listener_pace: BTreeMap::new(),
+        };
+        let (bounds, born) = (ArcSwap::from_pointee(bounds), Instant::now());
+        Self(Arc::new(Shared { bounds, state: Mutex::new(state), changed: Notify::new(), born }))
     }
 
-    /// Waits until one more connection is allowed in all.
-    pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        self.total.clone().acquire_owned().await.ok()
+    /// Other bounds from now on. Who is too many by the new total goes, longest unused first; others stay, as in Kafka.
+    pub fn set(&self, bounds: ConnectionBounds) {
+        self.0.bounds.store(Arc::new(bounds));
+        self.0.shed();
+        self.0.changed.notify_waiters();
     }
 
-    /// Takes a place for a peer; none when it has too many.
-    pub fn admit(&self, room: OwnedSemaphorePermit, ip: IpAddr) -> Option<Place> {
-        let ip = ip.to_canonical();
-        let bound = self.bounds.overrides.get(&ip).copied().unwrap_or(self.bounds.per_ip);
-        let mut by_ip = self.by_ip.lock();
-        let count = by_ip.entry(ip).or_insert(0);
-        if *count >= bound {
-            if *count == 0 {
-                by_ip.remove(&ip);
+    /// Waits until one more connection of a listener is allowed, by number and by rate.
+    pub async fn room(&self, listener: &Arc<str>) -> Room {
+        let wait = self.0.pace(listener);
+        if !wait.is_zero() {
+            tracing::debug!(%listener, ?wait, "max.connection.creation.rate is reached");
+            tokio::time::sleep(wait).await;
+        }
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable(); // before the look, so that no change is missed between them
+            if self.0.take(listener) {
+                return Room { shared: self.0.clone(), listener: listener.clone() };
             }
+            changed.await;
+        }
+    }
+
+    /// Takes a place for a peer; none when its address has too many.
+    pub fn admit(&self, room: Room, ip: IpAddr) -> Option<Place> {
+        let ip = ip.to_canonical();
+        let bounds = self.0.bounds.load();
+        let bound = bounds.overrides.get(&ip).copied().unwrap_or(bounds.per_ip);
+        let mut state = self.0.state.lock();
+        let count = state.by_ip.get(&ip).copied().unwrap_or(0);
+        if count >= bound {
+            drop(state); // `room` takes it as it goes
             return None;
         }
-        *count += 1;
-        Some(Place { by_ip: self.by_ip.clone(), ip, _total: room })
+        state.by_ip.insert(ip, count + 1);
+        state.next += 1;
+        let number = state.next;
+        drop(state);
+        let used_ms = Arc::new(AtomicU64::new(self.0.now_ms()));
+        Some(Place { room, ip, number, used_ms })
+    }
+
+    /// A connection serves, in this task: it can be ended to make room for a broker.
+    pub fn serving(&self, ticket: Ticket, task: AbortHandle) {
+        let Ticket { listener, number, used_ms } = ticket;
+        if !task.is_finished() {
+            self.0.state.lock().open.insert(number, Open { listener, used_ms, task });
+        }
+        self.0.shed();
+    }
+}
+
+/// What [`ConnectionLimits::serving`] needs to know of a [`Place`] that has gone into its connection.
+#[derive(Debug)]
+pub struct Ticket {
+    listener: Arc<str>,
+    number: u64,
+    used_ms: Arc<AtomicU64>,
+}
+
+impl Place {
+    /// For the task that will serve.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { listener: self.room.listener.clone(), number: self.number, used_ms: self.used_ms.clone() }
+    }
+
+    /// The connection is used.
+    pub fn touch(&self) {
+        self.used_ms.store(self.room.shared.now_ms(), Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Counts a connection in, and says how long it must wait for the rates.
+    fn pace(&self, listener: &Arc<str>) -> Duration {
+        let bounds = self.bounds.load();
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let own = bounds.listeners.get(listener).and_then(|own| own.rate);
+        // Brokers are not held up by the clients of other listeners.
+        let all = bounds.rate.filter(|_| bounds.protected.as_ref() != Some(listener));
+        let mut wait = Duration::ZERO;
+        if let Some(rate) = own {
+            let pace = state.listener_pace.entry(listener.clone()).or_default();
+            wait = pace.count(rate, bounds.burst, bounds.max_wait, now);
+        }
+        if let Some(rate) = all {
+            wait = wait.max(state.pace.count(rate, bounds.burst, bounds.max_wait, now));
+        }
+        wait
+    }
+
+    /// Counts one more connection of a listener, if there is room.
+    fn take(&self, listener: &Arc<str>) -> bool {
+        let bounds = self.bounds.load();
+        let mut state = self.state.lock();
+        let own = state.by_listener.get(listener).copied().unwrap_or(0);
+        let fits_listener = bounds.listeners.get(listener).is_none_or(|bound| own < bound.total);
+        let fits_total = bounds.protected.as_ref() == Some(listener) || state.total < bounds.total;
+        if fits_listener && fits_total {
+            state.total += 1;
+            state.by_listener.insert(listener.clone(), own + 1);
+        }
+        fits_listener && fits_total
+    }
+
+    /// Ends the connections that are too many: those used longest ago, never the brokers' own.
+    fn shed(&self) {
+        let bounds = self.bounds.load();
+        let mut state = self.state.lock();
+        state.open.retain(|_, open| !open.task.is_finished());
+        let mut victims: Vec<(u64, u64)> = {
+            let others = state.open.iter().filter(|(_, open)| bounds.protected.as_ref() != Some(&open.listener));
+            others.map(|(number, open)| (open.used_ms.load(Ordering::Relaxed), *number)).collect()
+        };
+        let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
+        if excess == 0 {
+            return;
+        }
+        victims.sort_unstable();
+        for (_, number) in victims.into_iter().take(excess) {
+            if let Some(open) = state.open.remove(&number) {
+                tracing::info!(listener = %open.listener, "closed a connection: max.connections is exceeded");
+                open.task.abort();
+                state.ending.insert(number);
+            }
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.total -= 1;
+        if let Some(count) = state.by_listener.get_mut(&self.listener) {
+            *count -= 1;
+            if *count == 0 {
+                state.by_listener.remove(&self.listener);
+            }
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut by_ip = self.by_ip.lock();
-        if let Some(count) = by_ip.get_mut(&self.ip) {
+        let mut state = self.room.shared.state.lock();
+        state.open.remove(&self.number);
+        state.ending.remove(&self.number);
+        if let Some(count) = state.by_ip.get_mut(&self.ip) {
             *count -= 1;
             if *count == 0 {
-                by_ip.remove(&self.ip);
+                state.by_ip.remove(&self.ip);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Binding, accepting, stopping.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,11 +68,18 @@ impl BoundListener {
 }
 
 /// The running listeners and their connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Server {
-    stop: watch::Sender<bool>,
-    acceptors: Mutex<Vec<JoinHandle<()>>>,
+    serving: Mutex<BTreeMap<Arc<str>, Serving>>,
     connections: Arc<tokio::sync::Mutex<JoinSet<()>>>,
+}
+
+/// A listener that accepts.
+#[derive(Debug)]
+struct Serving {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    acceptor: JoinHandle<()>,
 }
 
 /// How long a stop waits for answers that are due; a peer that does not read must not hold the broker up.
@@ -80,28 +88,39 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait when accepting failed: the usual reason is a lack of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-impl Default for Server {
-    fn default() -> Self {
-        Self { stop: watch::Sender::new(false), acceptors: Mutex::default(), connections: Arc::default() }
-    }
-}
-
 impl Server {
     /// Begins to accept on a listener.
     pub fn serve(&self, bound: BoundListener, api: Arc<Api>, options: ServerOptions) {
+        let (name, address) = (bound.name.clone(), bound.address);
+        let (stop, stopping) = watch::channel(false);
         let tasks = api.env.tasks.clone();
-        let stopping = self.stop.subscribe();
-        let connections = self.connections.clone();
-        let acceptor = tasks.spawn(Lane::Data, "acceptor", accept(bound, api, options, stopping, connections));
-        self.acceptors.lock().push(acceptor);
+        let acceptor = accept(bound, api, options, stopping, self.connections.clone());
+        let acceptor = tasks.spawn(Lane::Data, "acceptor", acceptor);
+        self.serving.lock().insert(name, Serving { address, stop, acceptor });
+    }
+
+    /// Where each listener is bound, by name.
+    pub fn addresses(&self) -> BTreeMap<Arc<str>, SocketAddr> {
+        self.serving.lock().iter().map(|(name, serving)| (name.clone(), serving.address)).collect()
+    }
+
+    /// Stops accepting on a listener and lets its connections end as [`Server::stop`] does; its port is free on return.
+    pub async fn remove(&self, name: &str) {
+        let serving = self.serving.lock().remove(name);
+        if let Some(Serving { stop, acceptor, .. }) = serving {
+            stop.send_replace(true);
+            let _ = acceptor.await; // it ends by itself on `stop`; a panic in it was reported already
+        }
     }
 
     /// Stops accepting and reading, answers what was accepted, closes. Long polls answer with what they have.
     pub async fn stop(&self) {
-        self.stop.send_replace(true);
-        let acceptors = std::mem::take(&mut *self.acceptors.lock());
-        for acceptor in acceptors {
-            let _ = acceptor.await; // it ends by itself on `stop`; a panic in it was reported already
+        let serving = std::mem::take(&mut *self.serving.lock());
+        for serving in serving.values() {
+            serving.stop.send_replace(true);
+        }
+        for serving in serving.into_values() {
+            let _ = serving.acceptor.await; // as in `remove`
         }
         let mut connections = self.connections.lock().await;
         let all = async { while connections.join_next().await.is_some() {} };
@@ -123,7 +142,7 @@ async fn accept(
         let next = async {
             let accepted = bound.listener.accept().await;
             // After the accept, as Kafka waits: a listener that nobody connects to must not hold a place of `max.connections`.
-            let room = if accepted.is_ok() { options.limits.room().await } else { None };
+            let room = if accepted.is_ok() { Some(options.limits.room(&bound.name).await) } else { None };
             (room, accepted)
         };
         let (room, accepted) = tokio::select! {
@@ -150,9 +169,10 @@ async fn accept(
             stopping: stopping.clone(),
         });
         let reader = FrameReader::new(options.budget.clone(), options.max_request_bytes);
+        let ticket = place.ticket();
         let connection = Connection::new(stream, reader, peer, api.clone(), options.max_idle, place);
         let mut connections = connections.lock().await;
         while connections.try_join_next().is_some() {} // what has ended needs no place in the set
-        connections.spawn(connection.run());
+        options.limits.serving(ticket, connections.spawn(connection.run()));
     }
 }

@@ -8,8 +8,9 @@ mod dispatch;
 mod frame;
 mod limits;
 mod listeners;
+pub mod pace;
 mod send;
 
 pub use frame::RequestBudget;
-pub use limits::{ConnectionBounds, ConnectionLimits};
+pub use limits::{ConnectionBounds, ConnectionLimits, ListenerBounds};
 pub use listeners::{BoundListener, Server, ServerOptions};

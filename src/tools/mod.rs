@@ -34,6 +34,8 @@ use clap::{Args, Subcommand};
 
 use console::Console;
 
+use crate::config::doc;
+
 /// A command line tool.
 #[derive(Debug, Subcommand)]
 pub enum Tool {
@@ -61,6 +63,12 @@ pub enum Tool {
     /// Prints the cluster's id (kafka-cluster.sh).
     #[command(disable_help_flag = true)]
     Cluster(Words),
+    /// Prints every configuration key: type, default, what may be set and when, and what it does here.
+    Config {
+        /// As Markdown tables.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Shows feature flags (kafka-features.sh).
     #[command(disable_help_flag = true)]
     Features(Words),
@@ -87,6 +95,10 @@ impl Tool {
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),
             Tool::Features(args) => (features::run, args),
+            Tool::Config { markdown } => {
+                Console::process().print(if *markdown { doc::markdown() } else { doc::text() });
+                return ExitCode::SUCCESS;
+            }
         };
         ExitCode::from(run(&args.words, &Console::process()))
     }

@@ -7,11 +7,6 @@ use regex_automata::nfa::thompson::pikevm::PikeVM;
 
 use super::java::Exception;
 
-/// Topics the broker writes itself (`Topic.isInternal`).
-pub fn is_internal(topic: &str) -> bool {
-    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
-}
-
 /// A pattern (`TopicFilter.IncludeList`).
 #[derive(Debug)]
 pub struct TopicFilter(PikeVM);

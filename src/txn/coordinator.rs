@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::markers::{Lookup, Markers};
 use super::record;
@@ -19,14 +20,18 @@ use super::state::State;
 use super::transaction::{Change, Init, Producer, Transaction};
 use super::verify::Verifications;
 use crate::base::env::Lane;
-use crate::base::{Env, ErrorCode, TopicPartition};
+use crate::base::{Env, ErrorCode, TopicPartition, topic_names};
 use crate::cluster::Cluster;
 use crate::record::{BatchBuilder, RecordError};
 use crate::replica::Replicas;
 use crate::replica::journal::Journal;
 
 /// The topic of the transactions' records.
-pub const TRANSACTION_TOPIC: &str = "__transaction_state";
+pub const TRANSACTION_TOPIC: &str = topic_names::TRANSACTION_STATE;
+
+/// How long an AddPartitionsToTxn waits for the end of the transaction before it: markers mostly take less, and much less than the pause
+/// of a client that is told CONCURRENT_TRANSACTIONS.
+const END_WAIT: Duration = Duration::from_millis(50);
 
 /// All transactional ids of this broker.
 pub struct Coordinator {
@@ -62,7 +67,11 @@ pub(super) struct Shard {
 }
 
 /// A transactional id.
-pub(super) struct Slot(Mutex<Cell>);
+pub(super) struct Slot {
+    cell: Mutex<Cell>,
+    /// A transaction has ended, markers and all.
+    ended: Notify,
+}
 
 /// What the mutex of an id guards.
 pub(super) struct Cell {
@@ -87,11 +96,21 @@ impl Shard {
 
 impl Slot {
     pub(super) fn new(txn: Transaction) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Cell { txn, completing: None })))
+        Arc::new(Self { cell: Mutex::new(Cell { txn, completing: None }), ended: Notify::new() })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Cell> {
-        self.0.lock()
+        self.cell.lock()
+    }
+
+    /// Waits for the end of a transaction whose markers are on their way.
+    async fn until_ended(&self, most: Duration) {
+        let ended = self.ended.notified();
+        tokio::pin!(ended);
+        ended.as_mut().enable();
+        if self.lock().txn.state.is_prepared() {
+            let _ = tokio::time::timeout(most, ended).await; // the caller looks again either way
+        }
     }
 }
 
@@ -178,8 +197,17 @@ impl Coordinator {
         who: Producer,
         partitions: BTreeSet<TopicPartition>,
     ) -> Result<(), ErrorCode> {
-        let now_ms = self.env.clock.wall_ms();
-        self.change(id, |txn| txn.add_partitions(who, partitions, now_ms)).await
+        let add = |partitions| {
+            let now_ms = self.env.clock.wall_ms();
+            self.change(id, move |txn| txn.add_partitions(who, partitions, now_ms))
+        };
+        match add(partitions.clone()).await {
+            Err(ErrorCode::ConcurrentTransactions) => {
+                self.slot(id)?.1.until_ended(END_WAIT).await;
+                add(partitions).await
+            }
+            result => result,
+        }
     }
 
     /// EndTxn: when it returns `Ok`, the decision is replicated; the markers follow. May be dropped.
@@ -356,7 +384,10 @@ impl Coordinator {
         let journal = shard.journal.clone();
         let end = move |result: Result<i64, ErrorCode>| match result.map_err(append_error) {
             Ok(_) if shard.is_closed() => {}
-            Ok(_) => slot.lock().txn.written(&change),
+            Ok(_) => {
+                slot.lock().txn.written(&change);
+                slot.ended.notify_waiters();
+            }
             Err(ErrorCode::NotCoordinator) => {}
             Err(error) => {
                 tracing::info!(%error, "the end of a transaction was not written; trying again");

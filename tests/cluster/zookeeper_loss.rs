@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::zookeeper::ZooKeeper;
+use crate::harness::zookeeper::{Ensemble, ZooKeeper};
 use crate::harness::{Broker, Cluster, Kind, eventually, raw, target, tree};
 
 fn registered(cluster: &Cluster) -> bool {
@@ -74,4 +74,22 @@ fn killed_broker_comes_back_at_once_although_its_session_would_live_on() {
     let mut broker = plan.start();
     assert!(start.elapsed() < Duration::from_secs(20), "it waited for the old session: {:?}", start.elapsed());
     assert_works(&mut broker, "topic");
+}
+
+#[test]
+fn broker_works_on_while_each_server_of_an_ensemble_is_killed_in_turn() {
+    let mut ensemble = Ensemble::start();
+    let cluster = Cluster::on(&ensemble.address(), "zookeeper-ensemble");
+    let mut broker = cluster.broker(0).start();
+    assert_works(&mut broker, "before");
+    // The leader first: then the two others have to elect one before anything can be written.
+    let leader = ensemble.leader();
+    for (round, server) in [leader, (leader + 1) % 3, (leader + 2) % 3].into_iter().enumerate() {
+        ensemble.servers[server].kill();
+        assert_ne!(ensemble.leader(), server);
+        eventually("the registration", Duration::from_secs(60), || registered(&cluster).then_some(()));
+        assert_works(&mut broker, &format!("without-{round}"));
+        ensemble.servers[server].start_again();
+    }
+    broker.stop();
 }

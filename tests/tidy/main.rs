@@ -146,6 +146,14 @@ fn table_and_folders_are_the_same() {
     assert_none(faults);
 }
 
+/// `sim` and `sabotage` are for tests alone: a build that asks for no feature, as every release is, has neither.
+#[test]
+fn no_feature_is_on_by_itself() {
+    let manifest = std::fs::read_to_string(repository().join("Cargo.toml")).expect("Cargo.toml");
+    let features = manifest.split("\n[").find(|part| part.starts_with("features]")).expect("features");
+    assert!(!features.lines().any(|line| line.trim_start().starts_with("default")), "{features}");
+}
+
 #[test]
 fn bad_imports_are_found_in_every_form() {
     let table = table();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::{Parts, all_led, to_its_end};
 use crate::admin::placement::Assignment;
-use crate::admin::{AdminError, Created, NewTopic, names};
+use crate::admin::{AdminError, Created, NewTopic};
 use crate::api::{Api, Malformed, Outcome, Peer, Request};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, topic_names};
 use crate::config::describe::Entry;
 use crate::wire::{
     CreateTopicsRequest, CreateTopicsRequestTopic, CreateTopicsResponse, CreateTopicsResponseConfig,
@@ -74,8 +74,8 @@ fn refusals(asked: &[Str]) -> BTreeMap<Str, CreateTopicsResponseTopic> {
     let mut seen = BTreeSet::new();
     let mut refusals = BTreeMap::new();
     for name in asked {
-        let why = if *name == names::CLUSTER_METADATA {
-            format!("Creation of internal topic {} is prohibited.", names::CLUSTER_METADATA)
+        let why = if *name == topic_names::CLUSTER_METADATA {
+            format!("Creation of internal topic {} is prohibited.", topic_names::CLUSTER_METADATA)
         } else if !seen.insert(name) {
             "Found multiple entries for this topic.".into()
         } else {

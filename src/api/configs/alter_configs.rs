@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{BROKER, CLIENT_METRICS, TOPIC, broker_of, once, repeated};
+use super::{Alteration, BROKER, CLIENT_METRICS, TOPIC, alter_all, broker_of};
 use crate::admin::AdminError;
-use crate::api::admin::to_its_end;
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::ErrorCode;
 use crate::config::{ConfigMap, ops};
@@ -21,51 +20,40 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let replier = request.replier();
     let api = api.clone();
     Ok(Outcome::later(async move {
-        let worker = api.clone();
-        let work = async move {
-            let named = asked.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str()));
-            let repeated = repeated(named);
-            let mut responses = Vec::with_capacity(asked.resources.len());
-            for resource in &asked.resources {
-                let done = if repeated.contains(&(resource.resource_type, resource.resource_name.as_str())) {
-                    Err(once())
-                } else {
-                    alter(&worker, resource, asked.validate_only).await
-                };
-                responses.push(response(resource, done));
-            }
-            responses
-        };
-        let responses = to_its_end(&api.env, &api.admin, "alter configs", work).await;
+        let outcomes = alter_all(&api, asked.resources, asked.validate_only).await;
+        let responses = outcomes.into_iter().map(|(resource, done)| response(&resource, done)).collect();
         replier.reply(&AlterConfigsResponse { responses, ..Default::default() })
     }))
 }
 
-async fn alter(api: &Api, resource: &AlterConfigsRequestResource, validate_only: bool) -> Result<(), AdminError> {
-    ops::check_request(resource.configs.iter().map(|config| (config.name.as_str(), config.value.is_none())))?;
-    let map: ConfigMap = resource
-        .configs
-        .iter()
-        .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
-        .collect();
-    match resource.resource_type {
-        TOPIC => api.admin.alter_topic_config(&resource.resource_name, &map, validate_only).await,
-        BROKER => {
-            let broker = broker_of(&resource.resource_name, api.cluster.broker_id, "Node")?;
-            api.admin.alter_broker_config(broker, &map, validate_only).await
+impl Alteration for AlterConfigsRequestResource {
+    fn id(&self) -> (i8, &str) {
+        (self.resource_type, &self.resource_name)
+    }
+
+    async fn alter(&self, api: &Api, validate_only: bool) -> Result<(), AdminError> {
+        ops::check_request(self.configs.iter().map(|config| (config.name.as_str(), config.value.is_none())))?;
+        let map: ConfigMap = self
+            .configs
+            .iter()
+            .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
+            .collect();
+        match self.resource_type {
+            TOPIC => api.admin.alter_topic_config(&self.resource_name, &map, validate_only).await,
+            BROKER => {
+                let broker = broker_of(&self.resource_name, api.cluster.broker_id, "Node")?;
+                api.admin.alter_broker_config(broker, &map, validate_only).await
+            }
+            CLIENT_METRICS => Err(AdminError::InvalidRequest(
+                "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS".into(),
+            )),
+            other => Err(AdminError::InvalidRequest(format!("Unknown resource type {other}"))),
         }
-        CLIENT_METRICS => Err(AdminError::InvalidRequest(
-            "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS".into(),
-        )),
-        other => Err(AdminError::InvalidRequest(format!("Unknown resource type {other}"))),
     }
 }
 
 /// What is told of one resource.
 pub fn response(resource: &AlterConfigsRequestResource, done: Result<(), AdminError>) -> AlterConfigsResponseResource {
-    if let Err(error) = &done {
-        tracing::info!(resource = %resource.resource_name, %error, "the config was not altered");
-    }
     let (code, message) = done.err().map_or((ErrorCode::None, None), |error| error.answer());
     AlterConfigsResponseResource {
         error_code: code.code(),

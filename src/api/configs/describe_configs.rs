@@ -1,12 +1,12 @@
 //! DescribeConfigs (32): values, where they come from and what they override. Topics are read from ZooKeeper, brokers from what this
-//! broker has in effect.
+//! broker has in effect, loggers from what they are set to.
 
 use std::sync::Arc;
 
-use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, NO_LOGGERS, TOPIC, broker_of, once, repeated};
+use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, TOPIC, broker_of, once, repeated};
 use crate::admin::{AdminError, names};
 use crate::api::{Api, Malformed, Outcome, Request};
-use crate::base::ErrorCode;
+use crate::base::{BrokerId, ErrorCode};
 use crate::config::describe::{self, Entry, Source};
 use crate::wire::{
     DescribeConfigsRequest, DescribeConfigsRequestResource, DescribeConfigsResponse, DescribeConfigsResponseConfig,
@@ -111,10 +111,15 @@ async fn entries(api: &Api, resource: &DescribeConfigsRequestResource) -> Result
             }))
         }
         BROKER_LOGGER if name.is_empty() => Err(AdminError::InvalidRequest("Broker id must not be empty".into())),
-        BROKER_LOGGER => {
-            broker_of(name, api.cluster.broker_id, "Broker")?;
-            Err(AdminError::InvalidRequest(NO_LOGGERS.into()))
-        }
+        BROKER_LOGGER => match broker_of(name, api.cluster.broker_id, "Broker") {
+            Ok(_) => Ok(Some(describe::loggers(&api.loggers))),
+            // Here Kafka has other words than for a broker's configs.
+            Err(_) if name.parse::<BrokerId>().is_ok() => {
+                let own = api.cluster.broker_id;
+                Err(AdminError::InvalidRequest(format!("Unexpected broker id, expected {own} but received {name}")))
+            }
+            Err(error) => Err(error),
+        },
         _ => Err(AdminError::InvalidRequest("Config type client-metrics is only supported on KRaft clusters".into())),
     }
 }

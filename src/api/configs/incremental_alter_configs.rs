@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, NO_LOGGERS, TOPIC, broker_of, once, repeated};
+use super::{Alteration, BROKER, BROKER_LOGGER, CLIENT_METRICS, TOPIC, alter_all, broker_of};
 use crate::admin::AdminError;
-use crate::api::admin::to_its_end;
 use crate::api::{Api, Malformed, Outcome, Request};
-use crate::base::ErrorCode;
+use crate::base::{BrokerId, ErrorCode};
 use crate::config::ops::{self, AlterOp, Op};
 use crate::wire::{
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsRequestResource, IncrementalAlterConfigsResponse,
-    IncrementalAlterConfigsResponseResource, Str,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsRequestConfig, IncrementalAlterConfigsRequestResource,
+    IncrementalAlterConfigsResponse, IncrementalAlterConfigsResponseResource, Str,
 };
 
 /// Answers when all resources are written or refused, each on its own.
@@ -22,54 +21,51 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let replier = request.replier();
     let api = api.clone();
     Ok(Outcome::later(async move {
-        let worker = api.clone();
-        let work = async move {
-            let named = asked.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str()));
-            let repeated = repeated(named);
-            let mut responses = Vec::with_capacity(asked.resources.len());
-            for resource in &asked.resources {
-                let done = if repeated.contains(&(resource.resource_type, resource.resource_name.as_str())) {
-                    Err(once())
-                } else {
-                    alter(&worker, resource, asked.validate_only).await
-                };
-                responses.push(response(resource, done));
-            }
-            responses
-        };
-        let responses = to_its_end(&api.env, &api.admin, "alter configs", work).await;
+        let outcomes = alter_all(&api, asked.resources, asked.validate_only).await;
+        let responses = outcomes.into_iter().map(|(resource, done)| response(&resource, done)).collect();
         replier.reply(&IncrementalAlterConfigsResponse { responses, ..Default::default() })
     }))
 }
 
-async fn alter(
-    api: &Api,
-    resource: &IncrementalAlterConfigsRequestResource,
-    validate_only: bool,
-) -> Result<(), AdminError> {
-    let removes = |code: i8| code == Op::Delete as i8;
-    let configs = &resource.configs;
-    ops::check_request(configs.iter().map(|c| (c.name.as_str(), c.value.is_none() && !removes(c.config_operation))))?;
-    let name = &resource.resource_name;
-    match resource.resource_type {
-        TOPIC => api.admin.alter_topic_keys(name, &operations(resource)?, validate_only).await,
-        BROKER => {
-            let broker = broker_of(name, api.cluster.broker_id, "Node")?;
-            api.admin.alter_broker_keys(broker, &operations(resource)?, validate_only).await
+impl Alteration for IncrementalAlterConfigsRequestResource {
+    fn id(&self) -> (i8, &str) {
+        (self.resource_type, &self.resource_name)
+    }
+
+    async fn alter(&self, api: &Api, validate_only: bool) -> Result<(), AdminError> {
+        let removes = |code: i8| code == Op::Delete as i8;
+        let nulls = |c: &IncrementalAlterConfigsRequestConfig| c.value.is_none() && !removes(c.config_operation);
+        ops::check_request(self.configs.iter().map(|config| (config.name.as_str(), nulls(config))))?;
+        let (name, own) = (self.resource_name.as_str(), api.cluster.broker_id);
+        match self.resource_type {
+            TOPIC => api.admin.alter_topic_keys(name, &operations(self)?, validate_only).await,
+            BROKER => {
+                api.admin.alter_broker_keys(broker_of(name, own, "Node")?, &operations(self)?, validate_only).await
+            }
+            BROKER_LOGGER => {
+                own_node(name, own)?;
+                Ok(api.loggers.alter(&operations(self)?, validate_only)?)
+            }
+            CLIENT_METRICS => Err(AdminError::InvalidRequest(
+                "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS".into(),
+            )),
+            other => Err(AdminError::InvalidRequest(format!("Unknown resource type {other}"))),
         }
-        BROKER_LOGGER => {
-            broker_of(name, api.cluster.broker_id, "Node")?;
-            Err(AdminError::InvalidRequest(NO_LOGGERS.into()))
-        }
-        CLIENT_METRICS => Err(AdminError::InvalidRequest(
-            "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS".into(),
-        )),
-        other => Err(AdminError::InvalidRequest(format!("Unknown resource type {other}"))),
     }
 }
 
+/// Loggers are a node's own; all nodes at once can't be named (`RuntimeLoggerManager.validateResourceNameIsNodeId`).
+fn own_node(name: &str, own: BrokerId) -> Result<(), AdminError> {
+    let why = match name.parse::<BrokerId>() {
+        Ok(id) if id == own => return Ok(()),
+        Ok(id) => format!("Unexpected node id. Expected {own}, but received {id}"),
+        Err(_) => format!("Node id must be an integer, but it is: {name}"),
+    };
+    Err(AdminError::InvalidRequest(why))
+}
+
 fn operations(resource: &IncrementalAlterConfigsRequestResource) -> Result<Vec<AlterOp>, AdminError> {
-    let operation = |config: &crate::wire::IncrementalAlterConfigsRequestConfig| {
+    let operation = |config: &IncrementalAlterConfigsRequestConfig| {
         Ok(AlterOp {
             key: config.name.to_string(),
             op: Op::from_code(config.config_operation)?,
@@ -84,9 +80,6 @@ pub fn response(
     resource: &IncrementalAlterConfigsRequestResource,
     done: Result<(), AdminError>,
 ) -> IncrementalAlterConfigsResponseResource {
-    if let Err(error) = &done {
-        tracing::info!(resource = %resource.resource_name, %error, "the config was not altered");
-    }
     let (code, message) = done.err().map_or((ErrorCode::None, None), |error| error.answer());
     IncrementalAlterConfigsResponseResource {
         error_code: code.code(),

@@ -1,14 +1,17 @@
-//! Configs described and altered: of topics, of this broker, of all brokers.
+//! Configs described and altered: of topics, of this broker, of all brokers, of this broker's loggers.
 //!
 //! Any broker reads and writes the configs of topics and the defaults of all brokers in ZooKeeper; a broker's own are asked of that
-//! broker. The levels of loggers can't be read or set yet, which is said honestly.
+//! broker. The levels of loggers are a process's own and written nowhere.
 
 pub mod alter_configs;
 pub mod describe_configs;
 pub mod incremental_alter_configs;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::Api;
+use super::admin::to_its_end;
 use crate::admin::AdminError;
 use crate::base::BrokerId;
 
@@ -18,8 +21,40 @@ const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 
-/// What is said of loggers.
-const NO_LOGGERS: &str = "The log levels of this broker cannot be read or changed over the protocol yet";
+/// A resource of an alteration.
+trait Alteration: Send + Sync + 'static {
+    /// Of which kind, and its name.
+    fn id(&self) -> (i8, &str);
+
+    /// Puts it into effect, or only says whether it could be.
+    fn alter(&self, api: &Api, validate_only: bool) -> impl Future<Output = Result<(), AdminError>> + Send;
+}
+
+/// Works off an alteration to its end, whatever becomes of the connection. Each resource stands for itself; one that is named more than
+/// once is refused each time.
+async fn alter_all<R: Alteration>(
+    api: &Arc<Api>,
+    resources: Vec<R>,
+    validate_only: bool,
+) -> Vec<(R, Result<(), AdminError>)> {
+    let worker = api.clone();
+    let work = async move {
+        let mut outcomes = Vec::with_capacity(resources.len());
+        let repeated: Vec<bool> = {
+            let repeated = repeated(resources.iter().map(Alteration::id));
+            resources.iter().map(|resource| repeated.contains(&resource.id())).collect()
+        };
+        for (resource, repeated) in resources.into_iter().zip(repeated) {
+            let outcome = if repeated { Err(once()) } else { resource.alter(&worker, validate_only).await };
+            if let Err(error) = &outcome {
+                tracing::info!(resource = resource.id().1, %error, "the config was not altered");
+            }
+            outcomes.push((resource, outcome));
+        }
+        outcomes
+    };
+    to_its_end(&api.env, &api.admin, "alter configs", work).await
+}
 
 /// The broker of a resource name: `None` for the defaults of all brokers.
 fn broker_of(name: &str, own: BrokerId, what: &str) -> Result<Option<BrokerId>, AdminError> {

@@ -14,6 +14,7 @@ use crate::base::env::Lane;
 use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
+use crate::config::loggers::STATE_CHANGE;
 use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::replica::Replicas;
 use crate::replica::lifecycle::Stop;
@@ -201,7 +202,7 @@ impl Task {
                 } else {
                     self.resign(&id);
                 }
-                tracing::info!(partition = %id, leader = state.leader, epoch = state.leader_epoch, isr = ?state.isr, "assigned");
+                tracing::info!(target: STATE_CHANGE, partition = %id, leader = state.leader, epoch = state.leader_epoch, isr = ?state.isr, "assigned");
                 ErrorCode::None
             }
             Err(code) => {
@@ -296,7 +297,7 @@ impl Task {
             if result.is_ok() {
                 self.resign(&id);
             }
-            tracing::info!(partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
+            tracing::info!(target: STATE_CHANGE, partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
             answer.partition_errors.push(StopReplicaResponsePartitionError {
                 topic_name: topic.into(),
                 partition_index,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::wire::{
     DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsResponsePartition, DeleteRecordsResponseTopic,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::down_convert::{ForOldClient, convert};
+use super::is_read_committed;
 use super::leaders::Leaders;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::{ErrorCode, TopicId};
@@ -25,9 +26,6 @@ const FIRST_TOPIC_ID_VERSION: i16 = 13;
 /// The first version that tells of the current leader and where it is (KIP-951); the tagged field alone is older.
 const FIRST_HINT_VERSION: i16 = 16;
 
-/// `isolation_level` of a consumer that skips open and aborted transactions.
-const READ_COMMITTED: i8 = 1;
-
 /// Reads at once; when that is not enough, the answer comes later.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
@@ -40,7 +38,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let limits = ReadLimits {
         max_bytes: usize::try_from(max_bytes).unwrap_or(0),
         hard_max_bytes: version <= 2,
-        committed_transactions_only: asked.isolation_level == READ_COMMITTED,
+        committed_transactions_only: is_read_committed(asked.isolation_level),
         follower: follower(&asked),
     };
     let image = api.cluster.metadata.load();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::is_read_committed;
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::{ErrorCode, TopicPartition};
 use crate::replica::offsets::{Asker, FoundOffset, NOT_FOUND, OffsetQuery};
@@ -11,7 +12,6 @@ use crate::wire::{
     ListOffsetsResponseTopic,
 };
 
-const READ_COMMITTED: i8 = 1;
 /// Answers carry leader epochs from here on.
 const FIRST_EPOCH_VERSION: i16 = 4;
 
@@ -19,7 +19,7 @@ const FIRST_EPOCH_VERSION: i16 = 4;
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: ListOffsetsRequest = request.decode()?;
-    let asker = Asker::of(asked.replica_id, asked.isolation_level == READ_COMMITTED);
+    let asker = Asker::of(asked.replica_id, is_read_committed(asked.isolation_level));
     let mut seen = BTreeSet::new();
     let mut twice = BTreeSet::new();
     for topic in &asked.topics {

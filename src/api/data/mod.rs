@@ -10,3 +10,11 @@ pub mod produce;
 mod down_convert;
 mod leaders;
 mod verify;
+
+/// `isolation_level` of a consumer that skips open and aborted transactions.
+const READ_COMMITTED: i8 = 1;
+
+/// Does a request ask for committed records only?
+fn is_read_committed(isolation_level: i8) -> bool {
+    isolation_level == READ_COMMITTED
+}

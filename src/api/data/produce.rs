@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 
 use super::leaders::Leaders;
 use super::verify::{Proofs, verify};
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::record::{Batches, Codec, Origin};
 use crate::replica::append::{ACKS_ALL, NewBatch, Refusal, Verified, Written};

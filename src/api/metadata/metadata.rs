@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Peer, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{BrokerId, ErrorCode, TopicId, ids::NO_BROKER};
 use crate::cluster::{MetadataImage, NO_LEADER, PartitionInfo, TopicInfo};
 use crate::wire::{

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{FIRST_FENCED_VERSION, code_for};
-use crate::admin::names::is_internal;
 use crate::api::{Api, Malformed, Outcome, Request};
+use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::txn::Producer;
 use crate::wire::{

@@ -1,9 +1,10 @@
 //! Three lanes for work: **data** (connections, appends, fetchers), **control** (one thread: session, controller, applier), **disk**
 //! (blocking calls). A future names its lane when it is spawned and stays there.
 
+use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -25,6 +26,16 @@ pub struct Tasks {
     data: Handle,
     control: Handle,
     owned: Arc<parking_lot::Mutex<Option<Runtimes>>>,
+    last_words: Arc<OnceLock<LastWords>>,
+}
+
+/// What is still to be done when the process halts.
+struct LastWords(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastWords")
+    }
 }
 
 #[derive(Debug)]
@@ -47,13 +58,14 @@ impl Tasks {
             data: data.handle().clone(),
             control: control.handle().clone(),
             owned: Arc::new(parking_lot::Mutex::new(Some(Runtimes { data, control }))),
+            last_words: Arc::default(),
         })
     }
 
     /// All lanes on the runtime that the caller is in.
     pub(super) fn current() -> Self {
         let here = Handle::current();
-        Self { data: here.clone(), control: here, owned: Arc::new(parking_lot::Mutex::new(None)) }
+        Self { data: here.clone(), control: here, owned: Arc::default(), last_words: Arc::default() }
     }
 
     /// Starts a future on a lane. `name` tells what it is in a trace.
@@ -117,10 +129,18 @@ impl Tasks {
         }
     }
 
+    /// What [`Tasks::halt`] does last: the reason must come out. Once; a second call changes nothing.
+    pub fn before_halt(&self, last_words: impl Fn() + Send + Sync + 'static) {
+        let _ = self.last_words.set(LastWords(Box::new(last_words)));
+    }
+
     /// Ends the process at once, without the steps of a clean stop: the next start recovers. For what must not go on, such as the
     /// loss of the last log directory (`Exit.halt` in Kafka).
     pub fn halt(&self, reason: &str) -> ! {
         tracing::error!("halting: {reason}");
+        if let Some(LastWords(speak)) = self.last_words.get() {
+            speak();
+        }
         #[allow(clippy::disallowed_methods)] // the one place
         std::process::exit(1)
     }

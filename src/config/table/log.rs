@@ -6,7 +6,7 @@
 use super::Check::{Any, AtLeast, ListOf, OneOf, Ratio, ReleaseName};
 use super::Effect::{NoEffect, Works};
 use super::Mode::{Cluster, ReadOnly};
-use super::why::{FORMAT, KRAFT, NOT_HERE};
+use super::why::{DOWN, FORMAT, KRAFT, NOT_HERE};
 use super::{Key, TIMESTAMPS, Type, keys};
 
 keys! { LOG =
@@ -78,7 +78,7 @@ keys! { LOG =
         "Class that may refuse config changes.";
     "alter.config.policy.kraft.compatibility.enable" Bool "false", Any, ReadOnly, NoEffect(NOT_HERE),
         "Show that class the value a key will have.";
-    "log.message.downconversion.enable" Bool "true", Any, Cluster, Works,
+    "log.message.downconversion.enable" Bool "true", Any, Cluster, NoEffect(DOWN),
         "Answer old consumers in old formats.";
     "log.dir.failure.timeout.ms" Long "30000", AtLeast(1), ReadOnly, NoEffect(KRAFT),
         "Stop a KRaft broker that cannot report a failed directory.";

@@ -6,6 +6,7 @@
 mod carried;
 mod groups;
 mod log;
+mod ottla;
 mod quota;
 mod security;
 mod server;
@@ -177,6 +178,12 @@ mod why {
     pub(super) const NEW_GROUPS: &str = "the new group protocols need KRaft";
     pub(super) const TIERED: &str = "tiered storage is off";
     pub(super) const FORMAT: &str = "always v2: ignored from inter-broker version 3.0 on";
+    pub(super) const KERNEL: &str =
+        "the kernel sizes socket buffers by what each connection needs; a fixed size would only hold it back";
+    pub(super) const LZ4: &str = "batches that the broker compresses anew are compressed fast: the level changes how hard is searched, not the format";
+    pub(super) const STEADY: &str = "every try to connect has the first time-out";
+    pub(super) const DOWN: &str =
+        "records are never converted down: a client too old for them is told so, as Kafka does where this is false";
     pub(super) const NOT_HERE: &str = "nothing here reads it";
 }
 
@@ -211,6 +218,7 @@ pub const SECTIONS: &[(&str, &[Key])] = &[
     ("Security", security::SECURITY),
     ("Groups and transactions", groups::GROUPS),
     ("Carried only", carried::CARRIED),
+    ("Ottla's own", ottla::OTTLA),
 ];
 
 /// Broker throttles: not keys of the file, only dynamic (`DynamicConfig.Broker`).

@@ -6,7 +6,7 @@
 use super::Check::{Any, AtLeast, Between, GzipLevel, MetadataVersion, OneOf};
 use super::Effect::{NoEffect, Works};
 use super::Mode::{Cluster, PerBroker, ReadOnly};
-use super::why::{NOT_HERE, PURGATORY, THREADS};
+use super::why::{KERNEL, KRAFT, LZ4, NOT_HERE, PURGATORY, SECURE, STEADY, THREADS};
 use super::{COMPRESSION, Key, Type, keys};
 
 keys! { SERVER =
@@ -30,7 +30,7 @@ keys! { SERVER =
         "How long the broker waits for an answer of another broker.";
     "socket.connection.setup.timeout.ms" Long "10000", Any, ReadOnly, Works,
         "First time-out of connecting to another broker.";
-    "socket.connection.setup.timeout.max.ms" Long "30000", Any, ReadOnly, Works,
+    "socket.connection.setup.timeout.max.ms" Long "30000", Any, ReadOnly, NoEffect(STEADY),
         "Longest time-out of connecting to another broker, after growing with each failure.";
     "authorizer.class.name" Str "", Any, ReadOnly, Works,
         "Authorizer; empty allows everything.";
@@ -50,7 +50,7 @@ keys! { SERVER =
         "Codec the broker stores; `producer` keeps the producer's.";
     "compression.gzip.level" Int "-1", GzipLevel, Cluster, Works,
         "gzip level, 1 to 9; -1 is the codec's own.";
-    "compression.lz4.level" Int "9", Between(1, 17), Cluster, Works,
+    "compression.lz4.level" Int "9", Between(1, 17), Cluster, NoEffect(LZ4),
         "LZ4 level, 1 to 17.";
     "compression.zstd.level" Int "3", Between(-131072, 22), Cluster, Works,
         "Zstandard level, -131072 to 22.";
@@ -58,7 +58,7 @@ keys! { SERVER =
         "Fetch sessions kept at most.";
     "fetch.max.bytes" Int "57671680", AtLeast(1024), ReadOnly, Works,
         "Largest answer to one fetch.";
-    "max.request.partition.size.limit" Int "2000", AtLeast(1), ReadOnly, Works,
+    "max.request.partition.size.limit" Int "2000", AtLeast(1), ReadOnly, NoEffect(KRAFT),
         "Partitions answered at most by DescribeTopicPartitions.";
     "listeners" Str "PLAINTEXT://:9092", Any, PerBroker, Works,
         "Where the broker listens: `NAME://host:port`, comma separated.";
@@ -68,9 +68,9 @@ keys! { SERVER =
         "Security protocol of each listener name.";
     "control.plane.listener.name" Str null, Any, ReadOnly, Works,
         "Listener for the controller's requests only.";
-    "socket.send.buffer.bytes" Int "102400", Any, ReadOnly, Works,
+    "socket.send.buffer.bytes" Int "102400", Any, ReadOnly, NoEffect(KERNEL),
         "SO_SNDBUF of accepted connections; -1 leaves the system's.";
-    "socket.receive.buffer.bytes" Int "102400", Any, ReadOnly, Works,
+    "socket.receive.buffer.bytes" Int "102400", Any, ReadOnly, NoEffect(KERNEL),
         "SO_RCVBUF of accepted connections; -1 leaves the system's.";
     "socket.request.max.bytes" Int "104857600", AtLeast(1), ReadOnly, Works,
         "Largest request accepted.";
@@ -86,7 +86,7 @@ keys! { SERVER =
         "New connections a second at most.";
     "connections.max.idle.ms" Long "600000", Any, ReadOnly, Works,
         "Close a connection idle for this long.";
-    "connection.failed.authentication.delay.ms" Int "100", AtLeast(0), ReadOnly, Works,
+    "connection.failed.authentication.delay.ms" Int "100", AtLeast(0), ReadOnly, NoEffect(SECURE),
         "Delay before a connection that failed to authenticate is closed.";
     "queued.max.requests" Int "500", AtLeast(1), ReadOnly, NoEffect(THREADS),
         "Requests waiting for a handler thread.";
@@ -102,7 +102,7 @@ keys! { SERVER =
         "A follower not caught up for this long leaves the ISR.";
     "replica.socket.timeout.ms" Int "30000", Any, ReadOnly, Works,
         "How long a follower waits for a fetch's answer.";
-    "replica.socket.receive.buffer.bytes" Int "65536", Any, ReadOnly, Works,
+    "replica.socket.receive.buffer.bytes" Int "65536", Any, ReadOnly, NoEffect(KERNEL),
         "SO_RCVBUF of a follower's connection.";
     "replica.fetch.max.bytes" Int "1048576", AtLeast(0), ReadOnly, Works,
         "Bytes a follower asks of one partition.";

@@ -1,6 +1,7 @@
 //! Event AlterPartition: a leader proposes new ISRs (KIP-497). The checks are pure; accepted proposals are written together.
 
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
+use crate::config::loggers::STATE_CHANGE;
 use crate::controller::context::LeaderAndIsr;
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Answer;
@@ -149,7 +150,7 @@ impl Core {
             let result = match outcome {
                 SetOutcome::Done(version) => {
                     let state = LeaderAndIsr { partition_epoch: version, ..state };
-                    tracing::info!(partition = %name, isr = ?state.isr, partition_epoch = version, "ISR changed");
+                    tracing::info!(target: STATE_CHANGE, partition = %name, isr = ?state.isr, partition_epoch = version, "ISR changed");
                     self.ctx.set_leadership(&name, self.of_this_term(state.clone()));
                     Ok(state)
                 }

@@ -26,17 +26,16 @@ impl Core {
         for id in bounced_ids.iter().chain(&dead) {
             self.channels.remove(*id);
         }
-        for broker in new.iter().chain(&bounced) {
-            self.channels.add(broker, &self.settings);
-        }
         if !new.is_empty() {
             self.ctx.brokers.extend(new.into_iter().map(|b| (b.id, b)));
+            self.add_channels(&new_ids);
             self.on_broker_startup(&new_ids).await?;
         }
         if !bounced.is_empty() {
             self.ctx.brokers.retain(|id, _| !bounced_ids.contains(id));
             self.on_broker_failure(&bounced_ids).await?;
             self.ctx.brokers.extend(bounced.into_iter().map(|b| (b.id, b)));
+            self.add_channels(&bounced_ids);
             self.on_broker_startup(&bounced_ids).await?;
         }
         if !dead.is_empty() {
@@ -86,6 +85,7 @@ impl Core {
         for id in dead {
             self.ctx.offline_dirs.remove(id);
             self.ctx.shutting_down.remove(id);
+            self.ctx.presumed_dead.remove(id);
             self.link.watches.drop(&crate::zk::znode::broker_ids::path(*id));
         }
         let replicas = dead.iter().flat_map(|id| self.ctx.replicas_on(*id)).collect();

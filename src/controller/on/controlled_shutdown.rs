@@ -34,7 +34,19 @@ impl Core {
         }
         tracing::info!(broker, "controlled shutdown");
         self.ctx.shutting_down.insert(broker);
+        self.ctx.presumed_dead.remove(&broker); // it is alive, and going
 
+        self.relieve(broker).await?;
+        let stuck = self
+            .ctx
+            .partitions_led_by(broker)
+            .into_iter()
+            .filter(|name| self.ctx.replicas(name).len() > 1 && !self.ctx.is_queued_for_deletion(&name.topic));
+        Ok(Ok(stuck.collect()))
+    }
+
+    /// Moves leaderships and ISR places away from a broker that is marked as shutting down, as far as others can take them.
+    pub(in crate::controller) async fn relieve(&mut self, broker: BrokerId) -> Outcome {
         let (led, followed) = self.movable_partitions(broker);
         self.move_partitions(&led, PartitionState::Online, Some(Strategy::ControlledShutdown)).await?;
         let mut batch = Batch::default();
@@ -43,14 +55,7 @@ impl Core {
         }
         self.send(batch);
         let followed: Vec<Replica> = followed.into_iter().map(|name| (name, broker)).collect();
-        self.move_replicas(&followed, ReplicaState::Offline).await?;
-
-        let stuck = self
-            .ctx
-            .partitions_led_by(broker)
-            .into_iter()
-            .filter(|name| self.ctx.replicas(name).len() > 1 && !self.ctx.is_queued_for_deletion(&name.topic));
-        Ok(Ok(stuck.collect()))
+        self.move_replicas(&followed, ReplicaState::Offline).await
     }
 
     /// The partitions with other replicas that a broker leads, and those that it follows; without those that are being deleted.

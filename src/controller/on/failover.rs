@@ -81,9 +81,7 @@ impl Core {
         let ids = self.ctx.live_or_shutting_down();
         self.watch_brokers(&ids).await?;
         self.load_leadership().await?;
-        for broker in self.ctx.brokers.values() {
-            self.channels.add(broker, &self.settings);
-        }
+        self.add_channels(&ids);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 pub(super) mod alter_partition;
 pub(super) mod broker_change;
 pub(super) mod controlled_shutdown;
+pub(super) mod dead_process;
 pub(super) mod election_request;
 pub(super) mod failover;
 pub(super) mod log_dir;

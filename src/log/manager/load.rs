@@ -73,6 +73,7 @@ impl LogManager {
         }
         let manager = Arc::new(Self {
             shared,
+            recovery_threads: AtomicUsize::new(config.recovery_threads_per_dir.max(1)),
             config,
             homes,
             current: RwLock::new(BTreeMap::new()),
@@ -118,7 +119,7 @@ impl LogManager {
                 work.home.fail("removing the clean marker", &error);
             }
         }
-        let threads = self.config.recovery_threads_per_dir.max(1);
+        let threads = self.recovery_threads.load(Ordering::Relaxed);
         match &self.shared.disk {
             Disk::Real => std::thread::scope(|scope| {
                 for work in &works {

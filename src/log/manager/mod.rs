@@ -11,7 +11,7 @@ mod stop;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -30,7 +30,7 @@ use super::partition_log::Log;
 /// What the manager is told by the broker's configuration; times in ms.
 #[derive(Clone, Debug)]
 pub struct ManagerConfig {
-    /// `num.recovery.threads.per.data.dir`.
+    /// `num.recovery.threads.per.data.dir` at the start; [`LogManager::set_recovery_threads`] changes it.
     pub recovery_threads_per_dir: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
@@ -87,6 +87,8 @@ pub struct DirStatus {
 pub struct LogManager {
     shared: Arc<Shared>,
     config: ManagerConfig,
+    /// `num.recovery.threads.per.data.dir`: of loading, and of closing at the end.
+    recovery_threads: AtomicUsize,
     homes: Vec<Arc<Home>>,
     current: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     futures: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
@@ -174,6 +176,11 @@ impl LogManager {
     /// What all logs share: switches that change at run time.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Another `num.recovery.threads.per.data.dir`: the stop closes with so many threads.
+    pub fn set_recovery_threads(&self, per_dir: usize) {
+        self.recovery_threads.store(per_dir.max(1), Ordering::Relaxed);
     }
 
     /// A topic's new configuration, for all its logs here.

@@ -70,7 +70,7 @@ impl LogManager {
         };
         match &self.shared.disk {
             Disk::Real => std::thread::scope(|scope| {
-                for _ in 0..self.config.recovery_threads_per_dir.max(1) {
+                for _ in 0..self.recovery_threads.load(Ordering::Relaxed) {
                     scope.spawn(close);
                 }
             }),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::truncation::{self, Restart};
+use crate::base::sabotage::{self, Sabotage};
 use crate::base::{ErrorCode, TopicId};
 use crate::log::{AppendError, EpochEnd, LogError, LogWriter};
 use crate::replica::fetch_session::Wanted;
@@ -49,7 +50,8 @@ impl Followed {
     /// to what is committed.
     pub async fn prepare(&self) -> Result<(), Trouble> {
         let log = &self.partition.log;
-        if log.latest_epoch().is_some() || log.leo() <= log.high_watermark() {
+        let knows_epochs = log.latest_epoch().is_some() && !sabotage::is_on(Sabotage::TruncateToHighWatermark);
+        if knows_epochs || log.leo() <= log.high_watermark() {
             return Ok(());
         }
         let Some(mut writer) = self.writer().await else { return Ok(()) };

@@ -20,6 +20,7 @@ pub mod truncation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ struct Shared {
     env: Env,
     cluster: Arc<Cluster>,
     settings: FetcherSettings,
+    /// `num.replica.fetchers`, which changes at run time.
+    fetchers_per_leader: AtomicU32,
     /// Where leaders listen, as LeaderAndIsr said: UpdateMetadata comes after it.
     addresses: Mutex<BTreeMap<BrokerId, Target>>,
 }
@@ -55,7 +58,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     tasks: BTreeMap<Key, Entry>,
-    placed: BTreeMap<TopicPartition, Key>,
+    placed: BTreeMap<TopicPartition, Placed>,
+}
+
+/// What is copied, from whom, by which task.
+#[derive(Debug)]
+struct Placed {
+    key: Key,
+    partition: Arc<Partition>,
+    leader_epoch: i32,
 }
 
 #[derive(Debug)]
@@ -83,7 +94,8 @@ enum Command {
 impl Fetchers {
     /// No tasks yet: they start with the first partition of their leader.
     pub fn new(env: Env, cluster: Arc<Cluster>, settings: FetcherSettings) -> Self {
-        let shared = Arc::new(Shared { env, cluster, settings, addresses: Mutex::default() });
+        let fetchers_per_leader = AtomicU32::new(settings.fetchers_per_leader);
+        let shared = Arc::new(Shared { env, cluster, settings, fetchers_per_leader, addresses: Mutex::default() });
         Self { shared, table: Mutex::default() }
     }
 
@@ -94,18 +106,37 @@ impl Fetchers {
 
     /// Copies a partition from `leader` from now on, and from nobody else.
     pub fn follow(&self, partition: &Arc<Partition>, leader: BrokerId, leader_epoch: i32) {
+        self.place(&mut self.table.lock(), partition, leader, leader_epoch);
+    }
+
+    fn place(&self, table: &mut Table, partition: &Arc<Partition>, leader: BrokerId, leader_epoch: i32) {
         let id = &partition.id;
-        let key = (leader, fetcher_number(id, self.shared.settings.fetchers_per_leader));
-        let mut table = self.table.lock();
-        if table.placed.get(id).is_some_and(|old| *old != key) {
+        let key = (leader, fetcher_number(id, self.shared.fetchers_per_leader.load(Ordering::Relaxed)));
+        if table.placed.get(id).is_some_and(|old| old.key != key) {
             table.stop(id);
         }
-        if table.placed.insert(id.clone(), key).is_none() {
+        let placed = Placed { key, partition: partition.clone(), leader_epoch };
+        if table.placed.insert(id.clone(), placed).is_none() {
             table.tasks.entry(key).or_insert_with(|| self.start(key)).partitions += 1;
         }
         if let Some(entry) = table.tasks.get(&key) {
             entry.inbox.tell(id, Command::Follow { partition: partition.clone(), leader_epoch });
         }
+    }
+
+    /// Spreads what is copied over another number of fetchers towards each leader.
+    pub fn resize(&self, fetchers_per_leader: u32) {
+        let fetchers_per_leader = fetchers_per_leader.max(1);
+        let mut table = self.table.lock();
+        if self.shared.fetchers_per_leader.swap(fetchers_per_leader, Ordering::Relaxed) == fetchers_per_leader {
+            return;
+        }
+        let all: Vec<_> = table.placed.values().map(|p| (p.partition.clone(), p.key.0, p.leader_epoch)).collect();
+        for (partition, leader, leader_epoch) in all {
+            self.place(&mut table, &partition, leader, leader_epoch);
+        }
+        drop(table);
+        self.shut_idle();
     }
 
     /// Copies a partition no more.
@@ -147,8 +178,8 @@ impl Fetchers {
 
 impl Table {
     fn stop(&mut self, id: &TopicPartition) {
-        if let Some(key) = self.placed.remove(id)
-            && let Some(entry) = self.tasks.get_mut(&key)
+        if let Some(placed) = self.placed.remove(id)
+            && let Some(entry) = self.tasks.get_mut(&placed.key)
         {
             entry.partitions -= 1;
             entry.inbox.tell(id, Command::Stop);

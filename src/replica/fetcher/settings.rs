@@ -7,7 +7,7 @@ use crate::config::{BrokerConfig, MetadataVersion};
 /// Settings of all fetchers of a broker, fixed at its start.
 #[derive(Clone, Debug)]
 pub struct FetcherSettings {
-    /// `num.replica.fetchers`.
+    /// `num.replica.fetchers` at the start; [`super::Fetchers::resize`] changes it.
     pub fetchers_per_leader: u32,
     /// `inter.broker.listener.name`: where leaders are asked.
     pub listener: String,
@@ -23,6 +23,8 @@ pub struct FetcherSettings {
     pub backoff: Duration,
     /// `replica.socket.timeout.ms`.
     pub socket_timeout: Duration,
+    /// `socket.connection.setup.timeout.ms`.
+    pub connect_timeout: Duration,
     /// Of Fetch, when all topic ids are known.
     pub fetch_version: i16,
     /// Of ListOffsets.
@@ -42,6 +44,9 @@ impl FetcherSettings {
             partition_max_bytes: config.replica_fetch_max_bytes,
             backoff: ms(config.replica_fetch_backoff_ms),
             socket_timeout: ms(config.replica_socket_timeout_ms),
+            connect_timeout: Duration::from_millis(
+                u64::try_from(config.socket_connection_setup_timeout_ms).unwrap_or(0),
+            ),
             fetch_version: fetch_version(config.inter_broker_protocol_version),
             list_offsets_version: list_offsets_version(config.inter_broker_protocol_version),
         }

@@ -204,7 +204,7 @@ impl Task {
                 none => {
                     let id = format!("broker-{}-fetcher-{}", self.shared.cluster.broker_id, self.key.1);
                     let mut options = ClientOptions::new(id);
-                    options.connect_timeout = self.shared.settings.socket_timeout;
+                    options.connect_timeout = self.shared.settings.connect_timeout;
                     options.request_timeout = self.shared.settings.socket_timeout;
                     *none = Some(BrokerClient::new(self.shared.env.clone(), target, options));
                 }

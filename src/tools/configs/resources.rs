@@ -2,6 +2,7 @@
 
 use super::{Change, singular};
 use crate::base::ErrorCode;
+use crate::base::topic_names::reason_invalid;
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::configs::{ConfigEntry, ConfigOp, Resource, Source};
 use crate::tools::console::Console;
@@ -88,16 +89,12 @@ fn resource(entity_type: &str, name: &str) -> Result<(Resource, Option<Source>),
 
 /// What Java's client refuses to ask about (`Topic.validate`).
 fn check_topic(name: &str) -> Result<(), Exception> {
-    let why = match name {
-        "" => return Ok(()),
-        "." | ".." => format!("'{name}' is not allowed"),
-        _ if name.len() > 249 => format!("the length of '{name}' is longer than the max allowed length 249"),
-        _ if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) => {
-            format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    match reason_invalid(name).filter(|_| !name.is_empty()) {
+        None => Ok(()),
+        Some(why) => {
+            Err(Exception::of_code(ErrorCode::InvalidTopicException, Some(&format!("Topic name is invalid: {why}"))))
         }
-        _ => return Ok(()),
-    };
-    Err(Exception::of_code(ErrorCode::InvalidTopicException, Some(&format!("Topic name is invalid: {why}"))))
+    }
 }
 
 /// The entity's configs by name: its own, or with `all` those that it inherits too.

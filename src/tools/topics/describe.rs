@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::existing;
+use crate::base::topic_names::is_internal;
 use crate::base::{BrokerId, ErrorCode, TopicId};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::cluster::{PartitionDescription, TopicDescription};
@@ -12,7 +13,6 @@ use crate::tools::admin_client::topics::Reassignment;
 use crate::tools::console::Console;
 use crate::tools::java::Exception;
 use crate::tools::options::Options;
-use crate::tools::topic_filter::is_internal;
 
 /// The filters, one of which may be given.
 const UNDER_REPLICATED: &str = "under-replicated-partitions";

@@ -13,7 +13,8 @@ use super::admin_client::{AdminClient, AdminConfig, block_on, load_properties};
 use super::console::Console;
 use super::java::Exception;
 use super::options::Options;
-use super::topic_filter::{TopicFilter, is_internal};
+use super::topic_filter::TopicFilter;
+use crate::base::topic_names::is_internal;
 use crate::base::{BrokerId, ErrorCode};
 use crate::config::topic;
 

@@ -147,6 +147,39 @@ pub async fn resign(session: &Session, term: &Term) -> Result<(), StoreError> {
     }
 }
 
+/// Who is in office, as seen by another broker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Office {
+    /// Whom `/controller` names.
+    pub broker: BrokerId,
+    /// Data version of `/controller_epoch`, read while it did.
+    pub epoch_version: i32,
+}
+
+/// The office as it is now; none when nobody holds it.
+///
+/// # Errors
+/// The session's end, or a node that can't be understood.
+pub async fn office(session: &Session) -> Result<Option<Office>, StoreError> {
+    let Some((_, epoch_version)) = epoch(session).await? else { return Ok(None) };
+    // After the epoch: should another have been elected in between, then the version does not fit any more, and nothing is deleted.
+    Ok(current(session).await?.map(|(node, _)| Office { broker: node.broker, epoch_version }))
+}
+
+/// Deletes `/controller` of another broker that is known not to work, unless anybody was elected since [`office`] looked. Says whether
+/// it was this call that did.
+///
+/// # Errors
+/// The session's end, or a refusal.
+pub async fn depose(session: &Session, office: &Office) -> Result<bool, StoreError> {
+    let ops = [Op::check(controller_epoch::PATH, office.epoch_version), Op::delete(PATH, None)];
+    match session.multi(&ops).await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind, ZkErrorKind::BadVersion | ZkErrorKind::NoNode) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The data version of `/controller`, for the check that a write of a configuration rides behind.
 ///
 /// # Errors

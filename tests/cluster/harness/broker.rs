@@ -37,7 +37,7 @@ const STARTED: &str = "started (kafka.server.KafkaServer)";
 const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// Kept small, so that a test that needs a session to end does not wait long. Several ticks of the test ZooKeeper (500 ms).
-const SESSION_TIMEOUT_MS: u32 = 4000;
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// One test's world: a directory and a chroot. Brokers of one cluster share the chroot.
 pub struct Cluster {
@@ -72,6 +72,7 @@ impl Cluster {
             extra: Vec::new(),
             wrapper: Vec::new(),
             overrides: Vec::new(),
+            variables: Vec::new(),
         }
     }
 }
@@ -104,6 +105,7 @@ pub struct Plan {
     extra: Vec<(String, String)>,
     wrapper: Vec<String>,
     overrides: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -117,6 +119,12 @@ impl Plan {
     /// Sets a property on the command line, over what the file says.
     pub fn with_override(mut self, property: &str) -> Self {
         self.overrides.push(property.into());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn with_variable(mut self, key: &str, value: &str) -> Self {
+        self.variables.push((key.into(), value.into()));
         self
     }
 
@@ -136,7 +144,7 @@ impl Plan {
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
             ("zookeeper.connect", self.connect.clone()),
-            ("zookeeper.session.timeout.ms", SESSION_TIMEOUT_MS.to_string()),
+            ("zookeeper.session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string()),
             ("listeners", format!("PLAINTEXT://127.0.0.1:{}", self.port)),
             ("log.dirs", self.logs.display().to_string()),
             ("offsets.topic.replication.factor", "1".into()),
@@ -171,8 +179,10 @@ impl Plan {
             // The cleaner's 128 MB would not fit the small heap.
             command.args(["--override", "log.cleaner.dedupe.buffer.size=2097152"]);
         }
-        let log = self.dir.join(format!("broker{}-{}.log", self.id, self.port));
-        let _ = std::fs::rename(&log, log.with_extension("log.before"));
+        command.envs(self.variables.iter().map(|(key, value)| (key, value)));
+        // Each life of a broker has a log of its own.
+        let log = |life| self.dir.join(format!("broker{}-{}-{life}.log", self.id, self.port));
+        let log = (1..).map(log).find(|log| !log.exists()).expect("few lives");
         Process::start(&format!("broker {} ({:?})", self.id, self.kind), command, log)
     }
 
@@ -190,6 +200,11 @@ impl Plan {
         let broker = Broker { process, plan: self };
         raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
         broker
+    }
+
+    /// Starts the broker and waits for nothing: for who looks after it by himself ([`Broker::ended`]).
+    pub fn begin(self) -> Broker {
+        Broker { process: self.launch(), plan: self }
     }
 
     /// Starts a broker that can't start, waits for its end and returns how it ended and all it said.
@@ -276,6 +291,21 @@ impl Broker {
     /// Stops it in its tracks (SIGSTOP), or lets it go on (SIGCONT).
     pub fn signal(&mut self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// How it ended, when it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.poll()
+    }
+
+    /// It has served since this start.
+    pub fn has_started(&self) -> bool {
+        self.output().contains(STARTED)
+    }
+
+    /// Where its output goes.
+    pub fn log_file(&self) -> &Path {
+        self.process.log_file()
     }
 
     /// It runs and has not panicked.

@@ -93,6 +93,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Where its outputs go.
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// Everything it wrote so far.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()

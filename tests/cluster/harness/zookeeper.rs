@@ -1,5 +1,8 @@
-//! A real ZooKeeper (Debian's): one for the whole run with a chroot per test, or a test's own, to be killed and paused.
+//! A real ZooKeeper (Debian's): one for the whole run with a chroot per test, or a test's own, to be killed and paused, alone or as
+//! an ensemble of three.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -9,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::process::{Process, run_dir};
-use super::{need, script};
+use super::{eventually, need, script};
 
 /// Ports are taken from below the range that the system gives to outgoing connections, from a place that differs between processes.
 pub fn free_port() -> u16 {
@@ -25,38 +28,66 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// A running ZooKeeper.
+/// A running ZooKeeper: alone, or one server of an [`Ensemble`].
 pub struct ZooKeeper {
     process: Process,
-    port: u16,
-    dir: PathBuf,
+    plan: Plan,
 }
 
-impl ZooKeeper {
-    /// Starts one and waits until it serves.
-    pub fn start() -> Self {
+/// How a server is started, also again.
+#[derive(Clone)]
+struct Plan {
+    port: u16,
+    dir: PathBuf,
+    /// Its number in an ensemble, and the inner ports of all servers there.
+    member: Option<(usize, Vec<String>)>,
+}
+
+impl Plan {
+    fn new(member: Option<(usize, Vec<String>)>) -> Self {
         need("Debian's ZooKeeper", Path::new("/usr/share/java/zookeeper.jar"));
         let port = free_port();
         let dir = run_dir().join(format!("zookeeper-{port}"));
         std::fs::create_dir_all(&dir).expect("a directory");
-        Self { process: Self::launch(port, &dir), port, dir }
+        Self { port, dir, member }
     }
 
-    fn launch(port: u16, dir: &Path) -> Process {
+    /// Starts the process; see [`ZooKeeper::await_serving`].
+    fn launch(self) -> ZooKeeper {
         let mut command = Command::new(script("zookeeper.sh"));
-        command.arg("serve").arg(port.to_string()).arg(dir);
-        let mut process = Process::start("ZooKeeper", command, dir.join("log"));
-        let ready = process.await_ready(Duration::from_secs(60), |_| {
-            Command::new(script("zookeeper.sh")).arg("ready").arg(port.to_string()).status().is_ok_and(|s| s.success())
-        });
-        process.show_log = false;
+        command.arg("serve").arg(self.port.to_string()).arg(&self.dir);
+        let name = match &self.member {
+            None => "ZooKeeper".to_string(),
+            Some((id, ports)) => {
+                command.arg(id.to_string()).args(ports);
+                format!("ZooKeeper server {id}")
+            }
+        };
+        let process = Process::start(&name, command, self.dir.join("log"));
+        ZooKeeper { process, plan: self }
+    }
+}
+
+impl ZooKeeper {
+    /// Starts one that is alone and waits until it serves.
+    pub fn start() -> Self {
+        let mut server = Plan::new(None).launch();
+        server.await_serving();
+        server
+    }
+
+    /// Waits until it answers clients; a server of an ensemble does so only while it is in a quorum.
+    pub fn await_serving(&mut self) {
+        self.process.show_log = true;
+        let port = self.plan.port;
+        let ready = self.process.await_ready(Duration::from_secs(60), |_| mode(port).is_some());
+        self.process.show_log = false;
         ready.unwrap_or_else(|why| panic!("{why}"));
-        process
     }
 
     /// Its address, without a chroot.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.plan.port)
     }
 
     /// Ends it with SIGKILL.
@@ -64,9 +95,16 @@ impl ZooKeeper {
         self.process.kill();
     }
 
-    /// Starts it again on its data after [`ZooKeeper::kill`].
+    /// Starts it again on its data after [`ZooKeeper::kill`] and waits until it serves.
     pub fn start_again(&mut self) {
-        self.process = Self::launch(self.port, &self.dir);
+        self.launch_again();
+        self.await_serving();
+    }
+
+    /// Starts it again without waiting: a server of an ensemble that has no quorum serves nobody.
+    pub fn launch_again(&mut self) {
+        *self = self.plan.clone().launch();
+        self.process.show_log = false;
     }
 
     /// Stops it in its tracks: connections stay open and silent.
@@ -77,6 +115,51 @@ impl ZooKeeper {
     /// Lets it go on after [`ZooKeeper::pause`].
     pub fn resume(&mut self) {
         self.process.signal(Signal::CONT);
+    }
+
+    /// Where its snapshots and transaction logs are.
+    #[allow(dead_code)] // for tests that read what was written
+    pub fn data(&self) -> PathBuf {
+        self.plan.dir.join("data/version-2")
+    }
+}
+
+/// What the server on a port says it is: `standalone`, `leader` or `follower`; none while it does not serve.
+fn mode(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    stream.write_all(b"srvr").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.lines().find_map(|line| line.strip_prefix("Mode: ")).map(String::from)
+}
+
+/// Three servers, of which one may be away at any time.
+pub struct Ensemble {
+    /// The servers, to be killed, paused and started again one by one.
+    pub servers: Vec<ZooKeeper>,
+}
+
+impl Ensemble {
+    /// Starts three and waits until all serve.
+    pub fn start() -> Self {
+        let ports: Vec<_> = (0..3).map(|_| format!("{}:{}", free_port(), free_port())).collect();
+        let launch = |id| Plan::new(Some((id, ports.clone()))).launch();
+        let mut servers: Vec<_> = (1..=3).map(launch).collect();
+        servers.iter_mut().for_each(ZooKeeper::await_serving);
+        Self { servers }
+    }
+
+    /// The addresses of all, without a chroot.
+    pub fn address(&self) -> String {
+        self.servers.iter().map(ZooKeeper::address).collect::<Vec<_>>().join(",")
+    }
+
+    /// Which of `servers` leads; waits for an election that is under way.
+    pub fn leader(&self) -> usize {
+        eventually("a leader of the ensemble", Duration::from_secs(60), || {
+            self.servers.iter().position(|server| mode(server.plan.port).as_deref() == Some("leader"))
+        })
     }
 }
 

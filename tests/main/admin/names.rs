@@ -1,6 +1,7 @@
 //! Names of topics, with the messages that Kafka's tools print.
 
 use ottla::admin::{AdminError, names};
+use ottla::base::topic_names;
 
 fn refusal(topic: &str) -> String {
     names::check(topic).expect_err("refused").to_string()
@@ -48,6 +49,6 @@ fn dots_and_underscores_collide() {
 
 #[test]
 fn internal_topics_are_known_by_name() {
-    assert!(names::is_internal("__consumer_offsets") && names::is_internal("__transaction_state"));
-    assert!(!names::is_internal("__cluster_metadata") && !names::is_internal("consumer_offsets"));
+    assert!(topic_names::is_internal("__consumer_offsets") && topic_names::is_internal("__transaction_state"));
+    assert!(!topic_names::is_internal("__cluster_metadata") && !topic_names::is_internal("consumer_offsets"));
 }

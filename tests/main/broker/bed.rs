@@ -163,8 +163,7 @@ impl Bed {
 
     pub async fn connect(&self) -> Client {
         let address = self.broker.address();
-        let stream = self.env.net.connect(&address.host, address.port).await.expect("connected");
-        Client { stream, next_id: 1 }
+        Client::over(self.env.net.connect(&address.host, address.port).await.expect("connected"))
     }
 }
 
@@ -179,6 +178,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Over a connection that the test has made itself.
+    pub fn over(stream: Stream) -> Self {
+        Self { stream, next_id: 1 }
+    }
+
     /// Sends a request and returns its correlation id.
     pub async fn send<R: Request>(&mut self, request: &R, version: i16) -> i32 {
         let (id, bytes) = self.encode(request, version);

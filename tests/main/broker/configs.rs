@@ -9,7 +9,7 @@ fn config(pairs: &[(&str, &str)]) -> ConfigMap {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-async fn write(bed: &Bed, entity: &ConfigEntity, pairs: &[(&str, &str)]) {
+pub async fn write(bed: &Bed, entity: &ConfigEntity, pairs: &[(&str, &str)]) {
     let session = bed.broker.zk().session();
     store::configs::write(&session, entity, &config(pairs)).await.expect("written");
     store::configs::notify(&session, entity).await.expect("told");

@@ -29,7 +29,7 @@ fn alter(id: TopicId, broker_epoch: i64, isr: &[i32]) -> AlterPartitionRequest {
 }
 
 /// A topic that the other broker leads alone in the ISR, and then the other broker dies.
-async fn without_leader(bed: &Bed, topic: &str) {
+pub async fn without_leader(bed: &Bed, topic: &str) {
     let id = bed.topic_led_by(topic, &[OTHER, ME], OTHER).await;
     let epoch = bed.server.dump()["/brokers/ids/2"].1.czxid;
     let mut client = bed.connect().await;

@@ -2,7 +2,9 @@
 
 pub mod bed;
 
-mod configs;
-mod elections;
+pub mod configs;
+mod dynamic;
+pub mod elections;
+mod logging;
 mod sessions;
 mod start_stop;

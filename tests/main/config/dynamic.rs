@@ -151,10 +151,8 @@ fn a_stronger_layer_hides_a_change_of_the_default() {
 
 #[test]
 fn what_cannot_change_here_yet_says_so() {
-    for (key, value) in [("listeners", "PLAINTEXT://:1"), ("listener.name.internal.ssl.keystore.password", "s")] {
-        let error = alter(Scope::Broker, &[(key, value)]).unwrap_err();
-        assert!(error.starts_with(key) && error.contains("Ottla"), "{error}");
-    }
+    let error = alter(Scope::Broker, &[("listener.name.internal.ssl.keystore.password", "s")]).unwrap_err();
+    assert!(error.starts_with("listener.name.internal.ssl.keystore.password") && error.contains("Ottla"), "{error}");
     let error = alter(Scope::Broker, &[("principal.builder.class", "a.B")]).unwrap_err();
     assert!(error.starts_with("principal.builder.class is not supported yet"), "{error}");
     let stored = dynamic(&[("principal.builder.class", "a.B")], &[]).effective(&statics(&[])).unwrap();
@@ -177,4 +175,31 @@ fn replacing_one_layer_keeps_the_other() {
     let current = dynamic(&[("a", "1")], &[("b", "2")]);
     assert_eq!(current.with(Scope::Broker, ConfigMap::new()), dynamic(&[], &[("b", "2")]));
     assert_eq!(current.with(Scope::Default, ConfigMap::new()), dynamic(&[("a", "1")], &[]));
+}
+
+#[test]
+fn listeners_come_and_go_by_name() {
+    let map = ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT,TLS:SSL");
+    let with = |listeners: &str| alter(Scope::Broker, &[map, ("listeners", listeners)]);
+    assert_eq!(with("PLAINTEXT://:9092,SIDE://:9093"), Ok(()));
+    assert!(with("PLAINTEXT://:9094").unwrap_err().contains("existing listener PLAINTEXT"));
+    assert!(with("SIDE://:9093").unwrap_err().contains("must be a listener name defined in advertised.listeners"));
+    assert!(
+        with("PLAINTEXT://:9092,TLS://:9093").unwrap_err().starts_with("listeners=TLS://:9093 is not supported yet")
+    );
+    assert_eq!(
+        alter(Scope::Broker, &[("listener.security.protocol.map", "PLAINTEXT:SASL_PLAINTEXT")]).unwrap_err(),
+        "listeners=PLAINTEXT://:9092 is not supported yet: Ottla has no SASL_PLAINTEXT listeners: PLAINTEXT would be open"
+    );
+    let error = alter(Scope::Broker, &[("listener.name.plaintext.sasl.server.max.receive.size", "5")]).unwrap_err();
+    assert!(error.starts_with("Configs cannot be updated dynamically for existing listener PLAINTEXT, "), "{error}");
+    assert_eq!(alter(Scope::Broker, &[("listener.name.plaintext.max.connections", "5")]), Ok(()));
+}
+
+#[test]
+fn a_stored_listener_that_can_not_be_opened_is_left_out() {
+    let stored = dynamic(&[("listeners", "PLAINTEXT://:9092,SSL://:9093"), ("log.segment.bytes", "100")], &[]);
+    let effective = stored.effective(&statics(&[])).unwrap();
+    assert_eq!(effective.warnings.len(), 1, "{:?}", effective.warnings);
+    assert_eq!(effective.config.listeners.len(), 1);
 }

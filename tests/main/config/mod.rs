@@ -4,6 +4,7 @@ mod dynamic;
 mod entity;
 mod golden;
 mod load;
+mod loggers;
 mod ops;
 mod properties;
 mod table;

@@ -24,7 +24,7 @@ use ottla::zk::znode::config::ConfigMap;
 use ottla::zk::znode::topic::{PartitionAssignment, TopicNode};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Long in virtual time; reached only when something never comes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -59,7 +59,10 @@ pub(crate) struct Node {
     pub(crate) epoch: i64,
     pub(crate) settings: ControllerSettings,
     pub(crate) answers: Answers,
+    port: u16,
+    arrive: mpsc::UnboundedSender<Arrived>,
     arrived: mpsc::UnboundedReceiver<Arrived>,
+    process: watch::Sender<bool>,
 }
 
 pub(crate) fn tp(topic: &str, partition: i32) -> TopicPartition {
@@ -101,13 +104,24 @@ impl World {
         store::ids::create_top_level_paths(&session).await.expect("top level paths");
         let epoch = store::brokers::register(&session, &registration(id, advertised), &[]).await.expect("registered");
         let env = Env::sim(7 + id as u64, START_MS, self.net.clone());
-        let listener = env.net.listen(SocketAddr::from(([127, 0, 0, 1], bound)), None).expect("free port");
         let (arrive, arrived) = mpsc::unbounded_channel();
-        let answers = Answers::default();
-        env.tasks.spawn(Lane::Data, "receiver", serve(listener, env.clone(), arrive, answers.clone()));
         let mut settings = ControllerSettings::new(id, "PLAINTEXT", Target::new("127.0.0.1", bound));
         settings.auto_leader_rebalance = false;
-        Node { id, env, zk, epoch, settings, answers, arrived }
+        let answers = Answers::default();
+        let mut node = Node {
+            id,
+            env,
+            zk,
+            epoch,
+            settings,
+            answers,
+            port: bound,
+            arrive,
+            arrived,
+            process: watch::Sender::new(true),
+        };
+        node.listen();
+        node
     }
 
     /// Makes a topic as any broker does: by writing it.
@@ -147,6 +161,20 @@ impl World {
 impl Node {
     pub(crate) fn start(&self) -> ControllerHandle {
         Controller::start(self.env.clone(), self.zk.clone(), self.settings.clone())
+    }
+
+    /// What listens at its port.
+    pub(crate) fn listen(&mut self) {
+        let (process, alive) = watch::channel(true);
+        self.process = process;
+        let listener = self.env.net.listen(SocketAddr::from(([127, 0, 0, 1], self.port)), None).expect("free port");
+        let serving = serve(listener, self.env.clone(), self.arrive.clone(), self.answers.clone(), alive);
+        self.env.tasks.spawn(Lane::Data, "receiver", serving);
+    }
+
+    /// Its process dies: connections close, and its host refuses new ones. Its session lives on.
+    pub(crate) fn die(&self) {
+        self.process.send_replace(false);
     }
 
     pub(crate) fn session(&self) -> Session {
@@ -255,9 +283,30 @@ pub(crate) fn words(request: &Received) -> String {
     }
 }
 
-async fn serve(listener: Listener, env: Env, arrive: mpsc::UnboundedSender<Arrived>, answers: Answers) {
-    while let Ok((stream, _)) = listener.accept().await {
-        env.tasks.spawn(Lane::Data, "receiver-connection", connection(stream, arrive.clone(), answers.clone()));
+async fn serve(
+    listener: Listener,
+    env: Env,
+    arrive: mpsc::UnboundedSender<Arrived>,
+    answers: Answers,
+    mut alive: watch::Receiver<bool>,
+) {
+    loop {
+        let mut dies = alive.clone();
+        tokio::select! {
+            biased;
+            _ = alive.wait_for(|alive| !alive) => return,
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { return };
+                let talk = connection(stream, arrive.clone(), answers.clone());
+                env.tasks.spawn(Lane::Data, "receiver-connection", async move {
+                    tokio::select! {
+                        biased;
+                        _ = dies.wait_for(|alive| !alive) => {}
+                        () = talk => {}
+                    }
+                });
+            }
+        }
     }
 }
 

@@ -66,6 +66,7 @@ fn settings() -> FetcherSettings {
         partition_max_bytes: 1 << 20,
         backoff: Duration::from_millis(100),
         socket_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
         fetch_version: 17,
         list_offsets_version: 9,
     }
