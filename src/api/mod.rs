@@ -24,6 +24,7 @@ pub mod security;
 pub mod txn;
 
 mod context;
+mod operations;
 mod outcome;
 mod request;
 mod table;

@@ -36,6 +36,7 @@ impl Reconfigure {
         logs.shared().set_producer_expiration(new.producer_id_expiration_ms.into());
         logs.shared().set_verify_transactions(new.transaction_partition_verification_enable);
         logs.set_recovery_threads(usize::try_from(new.num_recovery_threads_per_data_dir).unwrap_or(1));
+        logs.reconfigure_cleaner(super::start::cleaner_config(new));
         if let Some(fetchers) = self.api.replicas.fetchers() {
             fetchers.resize(u32::try_from(new.num_replica_fetchers).unwrap_or(1));
         }

@@ -93,7 +93,7 @@ pub(super) async fn bounds(env: &Env, config: &BrokerConfig) -> ConnectionBounds
         (Arc::from(name.as_str()), ListenerBounds { total, rate: rate(limits.max_connection_creation_rate) })
     };
     ConnectionBounds {
-        total: count(config.max_connections),
+        total: count(config.max_connections).min(allowed_files() / FILES_PER_CONNECTION),
         per_ip: count(config.max_connections_per_ip),
         overrides,
         rate: rate(config.max_connection_creation_rate),
@@ -109,6 +109,16 @@ const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A log segment and a connection take a file descriptor each; below this a middling broker runs out.
 const WANTED_FILES: u64 = 100_000;
+
+/// Of so many files that may be open, one may be a connection: a flood of them must not take the files that logs are opened and written
+/// with, which would take the log directories offline.
+const FILES_PER_CONNECTION: usize = 2;
+
+/// How many files this process may have open.
+fn allowed_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
+}
 
 /// Takes as many file descriptors as the system gives.
 fn raise_file_limit() {

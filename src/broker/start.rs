@@ -31,7 +31,7 @@ use crate::config::{BrokerConfig, StaticConfig};
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
 use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
-use crate::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
+use crate::log::{CancelFlag, CleanerConfig, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
 use crate::server::ServerOptions;
@@ -386,6 +386,20 @@ fn manager_config(config: &BrokerConfig) -> ManagerConfig {
         producer_expiration_check_ms: every(config.producer_id_expiration_check_interval_ms.into()),
         verify_transactions: config.transaction_partition_verification_enable,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cleaner: cleaner_config(config),
+    }
+}
+
+/// What the log cleaner is told, at start and when the configuration changes.
+pub(super) fn cleaner_config(config: &BrokerConfig) -> CleanerConfig {
+    CleanerConfig {
+        enabled: config.log_cleaner_enable,
+        threads: usize::try_from(config.log_cleaner_threads).unwrap_or(0),
+        dedupe_buffer_bytes: usize::try_from(config.log_cleaner_dedupe_buffer_size).unwrap_or(0),
+        load_factor: config.log_cleaner_io_buffer_load_factor,
+        io_buffer_bytes: usize::try_from(config.log_cleaner_io_buffer_size).unwrap_or(0),
+        max_bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
+        backoff_ms: u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0),
     }
 }
 

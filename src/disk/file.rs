@@ -130,6 +130,18 @@ impl File {
         }
     }
 
+    /// Sets that time: what replaces a file may have to be as old as the file was.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn set_modified_ms(&self, to_ms: i64) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.set_modified_ms(to_ms),
+            #[cfg(feature = "sim")]
+            File::Sim(file) => file.set_modified_ms(to_ms),
+        }
+    }
+
     /// Read-only view of the first `len` bytes. The file must not be cut while a mapping lives: drop it first.
     ///
     /// # Errors

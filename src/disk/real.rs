@@ -7,7 +7,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::io::ReadWriteFlags;
 
@@ -78,6 +78,10 @@ impl RealFile {
 
     pub(super) fn modified_ms(&self) -> io::Result<i64> {
         Ok(modified_ms(&self.0.metadata()?))
+    }
+
+    pub(super) fn set_modified_ms(&self, to_ms: i64) -> io::Result<()> {
+        self.0.set_modified(UNIX_EPOCH + Duration::from_millis(u64::try_from(to_ms).unwrap_or(0)))
     }
 
     pub(super) fn map(&self, len: usize) -> io::Result<Mapping> {

@@ -41,6 +41,8 @@ struct State {
     now_ms: i64,
     /// Bytes that may still be written; `None` = no end.
     room: Option<u64>,
+    /// Changes (writes, syncs, names) that may still be made; `None` = no end.
+    changes_left: Option<u64>,
     syncs: u64,
 }
 
@@ -125,6 +127,11 @@ impl SimDisk {
         self.0.lock().room = bytes;
     }
 
+    /// After this many more writes, syncs and changes of names every further one fails: where a crash comes.
+    pub fn fail_after(&self, changes: Option<u64>) {
+        self.0.lock().changes_left = changes;
+    }
+
     /// Time that changed files carry from now on.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.0.lock().now_ms = now_ms;
@@ -165,7 +172,7 @@ impl SimDisk {
     }
 
     pub(super) fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let state = self.0.lock();
+        let mut state = self.0.lock();
         state.check(path, Fault::Read)?;
         if !state.dirs.contains(path) {
             return Err(io::ErrorKind::NotFound.into());
@@ -256,7 +263,15 @@ fn join(to: &Path, rest: &Path) -> PathBuf {
 }
 
 impl State {
-    fn check(&self, path: &Path, kind: Fault) -> io::Result<()> {
+    fn check(&mut self, path: &Path, kind: Fault) -> io::Result<()> {
+        if kind != Fault::Read
+            && let Some(left) = &mut self.changes_left
+        {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => return Err(io::Error::other(format!("simulated crash before {kind:?} at {}", path.display()))),
+            }
+        }
         match self.faults.iter().any(|(under, fault)| *fault == kind && path.starts_with(under)) {
             true => Err(io::Error::other(format!("simulated {kind:?} fault at {}", path.display()))),
             false => Ok(()),
@@ -277,7 +292,7 @@ impl State {
 
 impl SimFile {
     fn state(&self, kind: Fault) -> io::Result<parking_lot::MutexGuard<'_, State>> {
-        let state = self.disk.0.lock();
+        let mut state = self.disk.0.lock();
         if state.generation != self.generation {
             return Err(io::Error::other("the process that opened this simulated file is gone"));
         }
@@ -334,5 +349,11 @@ impl SimFile {
     pub(super) fn modified_ms(&self) -> io::Result<i64> {
         let _state = self.state(Fault::Read)?;
         Ok(self.inode.lock().modified_ms)
+    }
+
+    pub(super) fn set_modified_ms(&self, to_ms: i64) -> io::Result<()> {
+        let _state = self.state(Fault::Write)?;
+        self.inode.lock().modified_ms = to_ms;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `coordinator`, `leadership`, `commits`, `transactions` | the shell: which groups are here, who waits for what; loading and unloading; offsets |
 //! | `load` | the last word of the log on groups and offsets |
-//! | `group`, `join`, `membership`, `offsets`, `member` | one group, pure: events and time in, effects out |
+//! | `group`, `rebalance`, `join`, `membership`, `offsets`, `member` | one group, pure: events and time in, effects out |
 //! | `types` | requests, replies, effects |
 //! | `record` | keys and values of `__consumer_offsets` |
 //! | `protocol` | topics of a consumer's subscription |
@@ -23,6 +23,7 @@ pub mod member;
 mod membership;
 pub mod offsets;
 pub mod protocol;
+mod rebalance;
 pub mod record;
 mod settings;
 mod transactions;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::base::Env;
 use crate::disk::{Disk, Gate, GateLimit};
 
+use super::cleaner::CleanerOffsets;
 use super::error::LogError;
 
 /// What all logs share.
@@ -88,6 +89,7 @@ pub struct Home {
     reason: Mutex<Arc<str>>,
     shared: Arc<Shared>,
     doomed: Mutex<Vec<Doomed>>,
+    pub(super) cleaner_offsets: CleanerOffsets,
 }
 
 impl Home {
@@ -105,6 +107,7 @@ impl Home {
             reason: Mutex::new("".into()),
             shared: Arc::clone(shared),
             doomed: Mutex::new(Vec::new()),
+            cleaner_offsets: CleanerOffsets::default(),
         })
     }
 

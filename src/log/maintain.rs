@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering;
 
 use super::error::LogError;
 use super::names::{DELETED, FileKind, file_path};
-use super::open::rebuild_producers;
 use super::partition_log::{Log, LogWriter, WriterState};
 use super::producers::Producers;
 use super::segment::Segment;
+use super::snapshots;
 use super::tail::Tail;
 
 impl LogWriter {
@@ -93,6 +93,10 @@ impl Log {
         if segments[0].base_offset() > offset {
             return self.truncate_fully(state, offset).map(|()| true);
         }
+        if offset < self.active().base_offset() {
+            self.cuts.fetch_add(1, Ordering::AcqRel);
+            self.home.lower_cleaned_up_to(&self.partition, offset)?;
+        }
         let _no_flush = self.flushing.lock();
         let keep = segments.partition_point(|s| s.base_offset() <= offset);
         let (kept, gone) = segments.split_at(keep);
@@ -128,6 +132,8 @@ impl Log {
     fn truncate_fully(self: &Arc<Self>, state: &mut WriterState, offset: i64) -> Result<(), LogError> {
         self.check_open()?;
         tracing::info!(partition = %self.partition, start = offset, "dropping everything and starting anew");
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+        self.home.lower_cleaned_up_to(&self.partition, offset)?;
         let _no_flush = self.flushing.lock();
         let gone = self.segments.load_full();
         let config = self.config();
@@ -164,7 +170,7 @@ impl Log {
         self.remove_snapshots(|offset| offset > end)?;
         let segments = self.segments.load_full();
         let (producers, last_snapshot) = self
-            .with_place(|place| rebuild_producers(self.shared(), place, &segments, self.start_offset(), end))
+            .with_place(|place| snapshots::rebuild(self.shared(), place, &segments, self.start_offset(), end))
             .map_err(|e| self.read_error(&e))?;
         state.producers = producers;
         state.last_snapshot = last_snapshot;
@@ -175,7 +181,7 @@ impl Log {
     fn remove_snapshots(&self, gone: impl Fn(i64) -> bool) -> Result<(), LogError> {
         let dir = self.dir_path();
         let disk = &self.shared().disk;
-        let removed = super::open::snapshots(disk, &dir).and_then(|all| {
+        let removed = snapshots::offsets(disk, &dir).and_then(|all| {
             all.into_iter()
                 .filter(|o| gone(*o))
                 .try_for_each(|o| disk.remove_file(&file_path(&dir, o, FileKind::Snapshot)))

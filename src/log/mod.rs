@@ -5,9 +5,10 @@
 //! | `partition_log` | [`Log`], the read view of one replica's log; [`LogWriter`], its append mutex |
 //! | `append` `roll` | leader's and follower's appends, new segments |
 //! | `read` `lookup` `tail` | offset to file slice; timestamps to offsets; the last batches |
-//! | `open` | loading, recovery after an unclean stop |
+//! | `open` `recover` `snapshots` | loading, recovery after an unclean stop, producer snapshots |
 //! | `maintain` | flush, truncation, retention, close |
 //! | `segment` `index` `txn_index` `walk` | one segment, its indexes, walking its batches |
+//! | `cleaner/` | compaction |
 //! | `producers/` `epochs` | idempotence and transactions; leader epochs (pure) |
 //! | `checkpoint` `meta` `names` | codecs of the text files and names (pure) |
 //! | `home` `dirs` `manager/` | directories of `log.dirs`, their health; all logs of a broker |
@@ -18,6 +19,7 @@
 
 mod append;
 pub mod checkpoint;
+pub mod cleaner;
 mod dirs;
 pub mod epochs;
 mod error;
@@ -32,13 +34,16 @@ mod open;
 mod partition_log;
 pub mod producers;
 mod read;
+mod recover;
 mod roll;
 mod segment;
+mod snapshots;
 mod tail;
 mod txn_index;
 mod walk;
 
 pub use append::{Appended, LeaderAppend};
+pub use cleaner::{CleanerConfig, CleanerStats};
 pub use dirs::LogDirs;
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, StartError};

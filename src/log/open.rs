@@ -1,4 +1,4 @@
-//! Opening a log: what a directory's files say, and what has to be read again after an unclean stop.
+//! Opening a log: what a directory's files say. What has to be read again after an unclean stop is in `recover`.
 //!
 //! Order (facts: storage section 7; Kafka's `LogLoader`): leftovers go, segments load, unclean ones are recovered (the first corrupt
 //! byte cuts the log there, later segments go), then ends, epochs, producer state. Blocks; called by `LogManager` on loading threads.
@@ -6,10 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -18,18 +17,16 @@ use crate::base::{TopicId, TopicPartition};
 use crate::config::LogConfig;
 use crate::disk::Disk;
 
-use super::append::facts;
 use super::checkpoint;
 use super::epochs::Epochs;
 use super::home::{Home, Shared};
 use super::meta;
 use super::names::{CLEANED, DELETED, FileKind, SWAP, file_name, file_path, parse_file};
 use super::partition_log::{Log, WriterState};
-use super::producers::{OpenTxns, Producers, snapshot};
+use super::producers::{OpenTxns, Producers};
 use super::segment::{Place, Segment};
+use super::snapshots;
 use super::tail::Tail;
-use super::txn_index::AbortEntry;
-use super::walk::{WalkEnd, for_each_batch};
 
 /// Ends loading early, from another thread.
 #[derive(Clone, Debug, Default)]
@@ -118,9 +115,9 @@ impl Log {
         epochs_dirty |= epochs.truncate_start(start);
         let (producers, last_snapshot) = match recovered {
             Some((producers, last)) if producers.end() == leo => (producers, last),
-            _ => load_producers(shared, place, &segments, start, leo, options.clean)?,
+            _ => snapshots::load(shared, place, &segments, start, leo, options.clean)?,
         };
-        remove_stray_snapshots(place, &segments)?;
+        snapshots::remove_stray(place, &segments)?;
         let topic_id = read_topic_id(place, &partition)?;
         let active = Arc::clone(&segments[segments.len() - 1]);
         let recovery_point = if options.clean { leo } else { options.recovery_point.clamp(0, leo) };
@@ -147,6 +144,7 @@ impl Log {
             epochs_file: Mutex::new(()),
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
+            cuts: AtomicU64::new(0),
             writer: Arc::new(tokio::sync::Mutex::new(WriterState {
                 producers: Producers::new(leo),
                 bytes_since_index: 0,
@@ -162,17 +160,18 @@ impl Log {
     }
 }
 
-struct Opening<'a> {
-    shared: &'a Arc<Shared>,
-    place: Place<'a>,
-    partition: &'a TopicPartition,
-    options: &'a OpenOptions,
-    cancel: &'a CancelFlag,
-    segments: Vec<Arc<Segment>>,
-    epochs: Epochs,
-    epochs_dirty: bool,
+/// A log on its way: filled in the order of [`Log::open`].
+pub(super) struct Opening<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) place: Place<'a>,
+    pub(super) partition: &'a TopicPartition,
+    pub(super) options: &'a OpenOptions,
+    pub(super) cancel: &'a CancelFlag,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) epochs: Epochs,
+    pub(super) epochs_dirty: bool,
     /// Producer state after recovery, and the newest snapshot.
-    recovered: Option<(Producers, i64)>,
+    pub(super) recovered: Option<(Producers, i64)>,
 }
 
 impl Opening<'_> {
@@ -250,7 +249,7 @@ impl Opening<'_> {
             let Ok(i) = self.segments.binary_search_by_key(&base, |s| s.base_offset()) else { continue };
             let segment = Arc::clone(&self.segments[i]);
             let start = self.options.log_start.max(0);
-            let (mut producers, _) = rebuild_producers(self.shared, self.place, &self.segments[..i], start, base)?;
+            let (mut producers, _) = snapshots::rebuild(self.shared, self.place, &self.segments[..i], start, base)?;
             if !self.recover_segment(&segment, &mut producers)? {
                 self.drop_from(i + 1)?;
                 break;
@@ -276,160 +275,19 @@ impl Opening<'_> {
     }
 
     /// Removes segments from the `keep`-th on, with their snapshots; leaves one segment at least.
-    fn drop_from(&mut self, keep: usize) -> io::Result<()> {
+    pub(super) fn drop_from(&mut self, keep: usize) -> io::Result<()> {
         for segment in self.segments.drain(keep..) {
             for kind in FileKind::ALL {
                 self.place.disk.remove_file(&self.place.path(segment.base_offset(), kind))?;
             }
         }
         if keep == 0 {
-            for offset in snapshots(self.place.disk, self.place.dir)? {
+            for offset in snapshots::offsets(self.place.disk, self.place.dir)? {
                 self.place.disk.remove_file(&self.place.path(offset, FileKind::Snapshot))?;
             }
             self.epochs_dirty |= self.epochs.clear();
         }
         self.first_segment()
-    }
-
-    /// After an unclean stop: reads every segment from the one with the recovery point on.
-    fn recover(&mut self) -> io::Result<()> {
-        if self.options.clean {
-            return Ok(());
-        }
-        let rp = self.options.recovery_point;
-        let first = self.segments.partition_point(|s| s.base_offset() <= rp).saturating_sub(1);
-        let from = self.segments[first].base_offset();
-        for offset in snapshots(self.place.disk, self.place.dir)?.into_iter().filter(|o| *o > from) {
-            // Made by what is read again below; one of a time that a power loss took back would lie.
-            self.place.disk.remove_file(&self.place.path(offset, FileKind::Snapshot))?;
-        }
-        let (mut producers, mut last_snapshot) =
-            rebuild_producers(self.shared, self.place, &self.segments, self.options.log_start.max(0), from)?;
-        let all = self.segments.clone();
-        for (i, segment) in all.iter().enumerate().skip(first) {
-            tracing::info!(partition = %self.partition, base = segment.base_offset(), "recovering segment {} of {}", i + 1, all.len());
-            producers.set_end(segment.base_offset());
-            let whole = self.recover_segment(segment, &mut producers)?;
-            if producers.end() > last_snapshot {
-                let path = self.place.path(producers.end(), FileKind::Snapshot);
-                self.place.disk.write(&path, &snapshot::write(&producers))?;
-                last_snapshot = producers.end();
-            }
-            if !whole {
-                if i + 1 < all.len() {
-                    tracing::warn!(partition = %self.partition, count = all.len() - i - 1, "removing later segments");
-                }
-                self.drop_from(i + 1)?;
-                break;
-            }
-        }
-        self.recovered = Some((producers, last_snapshot));
-        Ok(())
-    }
-
-    /// Reads a segment batch by batch: rebuilds its indexes, takes epochs and producers, cuts it at the first corrupt byte. True when
-    /// nothing was cut.
-    fn recover_segment(&mut self, segment: &Segment, producers: &mut Producers) -> io::Result<bool> {
-        let place = self.place;
-        let base = segment.base_offset();
-        let size = segment.file().len()?;
-        segment.grow(size);
-        segment.reset_indexes();
-        segment.reset_aborts(place)?;
-        let interval = u64::try_from(self.options.config.index_interval_bytes).unwrap_or(0);
-        let mut txns = OpenTxns::default();
-        txns.reset(producers.open_txns(), base);
-        // A batch that reaches into the next segment was not written so.
-        let after = self.segments.iter().map(|s| s.base_offset()).find(|b| *b > base).unwrap_or(i64::MAX);
-        let (mut since_index, mut next, mut good) = (0, base, 0);
-        let mut failure = None;
-        let end = for_each_batch(segment.file(), 0, size, |position, batch| {
-            if self.cancel.is_cancelled() {
-                failure = Some(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
-                return ControlFlow::Break(());
-            }
-            let (first, last) = (batch.base_offset(), batch.last_offset());
-            let in_range = first >= next && last >= first && last < after && last - base <= i64::from(i32::MAX);
-            let facts = if in_range && batch.crc_ok() { facts(batch) } else { return ControlFlow::Break(()) };
-            let Ok(facts) = facts else { return ControlFlow::Break(()) };
-            let indexed = since_index > interval;
-            if indexed {
-                since_index = 0;
-            }
-            segment.note_batch(last, position, batch.max_timestamp(), indexed);
-            since_index += batch.size() as u64;
-            let epoch = batch.leader_epoch();
-            if epoch >= 0 && self.epochs.latest().is_none_or(|latest| latest < epoch) {
-                self.epochs_dirty |= self.epochs.assign(epoch, first);
-            }
-            if let Some(facts) = facts {
-                let (began, ended) = producers.apply(&facts);
-                if let Some(first) = began {
-                    txns.begin(first, facts.producer_id);
-                }
-                if let Some(ended) = ended {
-                    let last_stable_offset = txns.end(ended.first_offset, ended.last_offset, ended.producer_id);
-                    if ended.aborted {
-                        let entry = AbortEntry {
-                            producer_id: ended.producer_id,
-                            first_offset: ended.first_offset,
-                            last_offset: ended.last_offset,
-                            last_stable_offset,
-                        };
-                        if let Err(error) = segment.add_abort(place, entry) {
-                            failure = Some(error);
-                            return ControlFlow::Break(());
-                        }
-                    }
-                }
-            }
-            next = last + 1;
-            good = position + batch.size() as u64;
-            ControlFlow::Continue(())
-        })?;
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        producers.set_end(next);
-        let whole = good == size;
-        if !whole {
-            let reason = match end {
-                WalkEnd::Corrupt(reason) => reason.to_string(),
-                _ => "CRC or offsets do not fit".into(),
-            };
-            tracing::warn!(partition = %self.partition, base, from = size, to = good, "cutting a segment: {reason}");
-            segment.file().set_len(good)?;
-            // The recovery point may lie above: the next flush would not reach it, and its tail would cost later segments.
-            segment.file().sync()?;
-            segment.grow(good);
-        }
-        segment.finish_indexes(place)?;
-        Ok(whole)
-    }
-
-    /// The log's end; makes the last segment active. Bytes at its end that are no batch are cut, also after a clean stop.
-    fn end_offset(&mut self) -> io::Result<i64> {
-        let active = Arc::clone(&self.segments[self.segments.len() - 1]);
-        active.make_active(self.place)?;
-        let last = match active.last_batch(self.place) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-                tracing::warn!(partition = %self.partition, "the newest segment does not end with a batch: recovering it");
-                let (mut producers, _) = rebuild_producers(
-                    self.shared,
-                    self.place,
-                    &self.segments,
-                    self.options.log_start,
-                    active.base_offset(),
-                )?;
-                self.recover_segment(&active, &mut producers)?;
-                active.last_batch(self.place)?
-            }
-            other => other?,
-        };
-        for segment in &self.segments[..self.segments.len() - 1] {
-            segment.retire();
-        }
-        Ok(last.map_or(active.base_offset(), |head| head.last_offset + 1))
     }
 }
 
@@ -473,107 +331,6 @@ fn finish_interrupted_cleaning(disk: &Disk, dir: &Path) -> io::Result<()> {
         disk.rename(&dir.join(format!("{rest}{SWAP}")), &dir.join(rest))?;
     }
     Ok(())
-}
-
-/// Offsets of the snapshots of a partition directory, ascending.
-///
-/// # Errors
-/// The device's.
-pub(super) fn snapshots(disk: &Disk, dir: &Path) -> io::Result<BTreeSet<i64>> {
-    let offset = |name: &str| match parse_file(name) {
-        Some((offset, FileKind::Snapshot)) => Some(offset),
-        _ => None,
-    };
-    Ok(disk.list(dir)?.iter().filter_map(|e| offset(&e.name)).collect())
-}
-
-/// Only snapshots at a segment's base, and the newest, are kept.
-fn remove_stray_snapshots(place: Place<'_>, segments: &[Arc<Segment>]) -> io::Result<()> {
-    let all = snapshots(place.disk, place.dir)?;
-    let newest = all.last().copied();
-    for offset in all {
-        let kept = Some(offset) == newest || segments.binary_search_by_key(&offset, |s| s.base_offset()).is_ok();
-        if !kept {
-            place.disk.remove_file(&place.path(offset, FileKind::Snapshot))?;
-        }
-    }
-    Ok(())
-}
-
-fn load_producers(
-    shared: &Shared,
-    place: Place<'_>,
-    segments: &[Arc<Segment>],
-    start: i64,
-    leo: i64,
-    clean: bool,
-) -> io::Result<(Producers, i64)> {
-    for offset in snapshots(place.disk, place.dir)?.into_iter().filter(|o| *o > leo) {
-        place.disk.remove_file(&place.path(offset, FileKind::Snapshot))?;
-    }
-    if clean && leo > 0 && snapshots(place.disk, place.dir)?.is_empty() {
-        // A clean log without any snapshot comes from a version before them: it has no producers (KAFKA-5793).
-        let bases = segments.iter().rev().take(2).map(|s| s.base_offset());
-        let empty = snapshot::write(&Producers::new(0));
-        for offset in bases.chain([leo]).filter(|o| *o > 0) {
-            place.disk.write_unsynced(&place.path(offset, FileKind::Snapshot), &empty)?;
-        }
-        return Ok((Producers::new(leo), leo));
-    }
-    rebuild_producers(shared, place, segments, start, leo)
-}
-
-/// Producer state at `end`: from the newest valid snapshot at or below, and the batches after it. Returns it with that snapshot's offset
-/// (0 none).
-///
-/// # Errors
-/// The device's.
-pub(super) fn rebuild_producers(
-    shared: &Shared,
-    place: Place<'_>,
-    segments: &[Arc<Segment>],
-    start: i64,
-    end: i64,
-) -> io::Result<(Producers, i64)> {
-    let now_ms = shared.env.clock.wall_ms();
-    let expiration = shared.producer_expiration_ms.load(Ordering::Relaxed);
-    let mut found = None;
-    for offset in snapshots(place.disk, place.dir)?.into_iter().rev().filter(|o| *o <= end) {
-        let path = place.path(offset, FileKind::Snapshot);
-        let bytes = place.disk.read(&path, snapshot::MAX_BYTES)?;
-        match snapshot::read(&bytes, offset, now_ms, expiration) {
-            Ok(producers) => {
-                found = Some((producers, offset));
-                break;
-            }
-            Err(error) => {
-                tracing::warn!("{}: {error}; removing it", path.display());
-                place.disk.remove_file(&path)?;
-            }
-        }
-    }
-    let (mut producers, last_snapshot) = found.unwrap_or_else(|| (Producers::new(start), 0));
-    let from = last_snapshot.max(start).min(end);
-    let first = segments.partition_point(|s| s.base_offset() <= from).saturating_sub(1);
-    for segment in segments.iter().skip(first) {
-        if segment.base_offset() >= end || from >= end {
-            break;
-        }
-        let position = segment.find(place, from.max(segment.base_offset()))?.map_or(segment.size(), |h| h.position);
-        for_each_batch(segment.file(), position, segment.size(), |_, batch| {
-            if batch.base_offset() >= end {
-                return ControlFlow::Break(());
-            }
-            if batch.base_offset() >= from
-                && let Ok(Some(facts)) = facts(batch)
-            {
-                producers.apply(&facts);
-            }
-            ControlFlow::Continue(())
-        })?;
-    }
-    producers.set_end(end);
-    Ok((producers, last_snapshot))
 }
 
 fn read_topic_id(place: Place<'_>, partition: &TopicPartition) -> io::Result<Option<TopicId>> {

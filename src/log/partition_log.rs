@@ -8,7 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +19,7 @@ use crate::config::LogConfig;
 use crate::disk::Gate;
 
 use super::checkpoint;
+use super::cleaner::{LastRecord, LastRecords};
 use super::epochs::{EpochEnd, Epochs};
 use super::error::LogError;
 use super::home::{Home, Shared};
@@ -56,6 +57,8 @@ pub struct Log {
     /// Held by a flush, and by what cuts the log meanwhile.
     pub(super) flushing: Mutex<()>,
     pub(super) last_flush_ms: AtomicI64,
+    /// How often records below the active segment were cut: what was worked out from them no longer holds.
+    pub(super) cuts: AtomicU64,
     pub(super) writer: Arc<tokio::sync::Mutex<WriterState>>,
 }
 
@@ -264,6 +267,12 @@ impl Log {
     ) -> Option<VerificationGuard> {
         let now_ms = self.shared().env.clock.wall_ms();
         self.writer.lock().await.producers.start_verification(producer_id, sequence, epoch, now_ms)
+    }
+
+    /// The last that each producer wrote, for the cleaner; takes the append mutex.
+    pub(super) async fn last_records(self: &Arc<Self>) -> LastRecords {
+        let last = |(id, data_offset, epoch)| (id, LastRecord { data_offset, epoch });
+        self.writer.lock().await.producers.last_records().map(last).collect()
     }
 
     /// Forgets producers that were silent too long; takes the append mutex.

@@ -12,7 +12,7 @@ use super::error::LogError;
 use super::partition_log::Log;
 use super::segment::{Place, Segment};
 use super::tail::Found;
-use super::txn_index::{self, AbortedTxn};
+use super::txn_index::{self, AbortEntry, AbortedTxn};
 
 /// What to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,7 +166,7 @@ impl Log {
         };
         let mut aborted = Vec::new();
         for segment in segments {
-            if txn_index::select(&segment.aborts(place)?, from, upper, &mut aborted) {
+            if txn_index::select(&segment.aborts(place)?, from, upper, |entry| aborted.push(entry.into())) {
                 break;
             }
         }
@@ -197,23 +197,30 @@ impl Log {
         older.sum::<u64>() + if upper > active.base_offset() { position(upper) } else { 0 }
     }
 
-    /// All aborted transactions that overlap `from..upper` (compaction, tools).
+    /// All aborted transactions that overlap `from..upper`.
     ///
     /// # Errors
     /// Corrupt data; storage.
     pub fn aborted_between(&self, from: i64, upper: i64) -> Result<Vec<AbortedTxn>, LogError> {
+        let entries = self.abort_entries_between(from, upper).map_err(|e| self.read_error(&e))?;
+        Ok(entries.iter().map(AbortedTxn::from).collect())
+    }
+
+    /// Entries of the abort indexes whose transactions overlap `from..upper`, for the cleaner. Blocks.
+    ///
+    /// # Errors
+    /// The device's; `InvalidData` for a malformed index.
+    pub(super) fn abort_entries_between(&self, from: i64, upper: i64) -> io::Result<Vec<AbortEntry>> {
         let segments = self.segments.load_full();
         let at = segments.partition_point(|s| s.base_offset() <= from).saturating_sub(1);
-        let mut aborted = Vec::new();
+        let mut entries = Vec::new();
         self.with_place(|place| {
             for segment in &segments[at..] {
-                if txn_index::select(&segment.aborts(place)?, from, upper, &mut aborted) {
+                if txn_index::select(&segment.aborts(place)?, from, upper, |entry| entries.push(*entry)) {
                     break;
                 }
             }
-            Ok(())
+            Ok(entries)
         })
-        .map_err(|e: io::Error| self.read_error(&e))?;
-        Ok(aborted)
     }
 }

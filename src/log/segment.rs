@@ -63,6 +63,8 @@ struct Indexes {
     max: Option<MaxTimestamp>,
     /// Largest timestamp of the first batch, once read.
     first_timestamp: Option<i64>,
+    /// Its files have other names: what is loaded stays, nothing more can be.
+    detached: bool,
 }
 
 impl Segment {
@@ -108,7 +110,7 @@ impl Segment {
             size: AtomicU64::new(size),
             created_ms,
             jitter_ms,
-            indexes: RwLock::new(Indexes { offsets, times, max: None, first_timestamp: None }),
+            indexes: RwLock::new(Indexes { offsets, times, max: None, first_timestamp: None, detached: false }),
             aborts: Mutex::new(None),
         }
     }
@@ -189,8 +191,32 @@ impl Segment {
     /// Drops mappings; the next lookup maps again.
     pub fn cool(&self) {
         let mut indexes = self.indexes.write();
-        indexes.offsets.cool();
-        indexes.times.cool();
+        if !indexes.detached {
+            indexes.offsets.cool();
+            indexes.times.cool();
+        }
+    }
+
+    /// Its files are about to get other names, and its own may become those of another segment: loads what readers that still hold it
+    /// may ask for.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn detach(&self, place: Place<'_>) -> io::Result<()> {
+        self.aborts(place)?;
+        self.warm(place)?;
+        self.indexes.write().detached = true;
+        self.warm(place) // it may have been cooled in between
+    }
+
+    /// Bytes of the offset and the time index.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn index_bytes(&self, place: Place<'_>) -> io::Result<(u64, u64)> {
+        self.warm(place)?;
+        let indexes = self.indexes.read();
+        Ok((indexes.offsets.bytes().len() as u64, indexes.times.bytes().len() as u64))
     }
 
     /// The first batch whose last offset is at or above `offset`; `None` when the segment ends before.

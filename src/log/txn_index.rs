@@ -36,6 +36,12 @@ pub struct AbortEntry {
     pub last_stable_offset: i64,
 }
 
+impl From<&AbortEntry> for AbortedTxn {
+    fn from(entry: &AbortEntry) -> Self {
+        Self { producer_id: entry.producer_id, first_offset: entry.first_offset }
+    }
+}
+
 impl AbortEntry {
     /// The bytes in the file.
     pub fn to_bytes(self) -> [u8; ENTRY] {
@@ -111,11 +117,11 @@ pub fn truncate(disk: &Disk, path: &Path, base_offset: i64, offset: i64) -> io::
     disk.open(path)?.set_len((keep * ENTRY) as u64)
 }
 
-/// Adds to `aborted` what overlaps `from..upper`. Returns true when no later segment can have more.
-pub fn select(entries: &[AbortEntry], from: i64, upper: i64, aborted: &mut Vec<AbortedTxn>) -> bool {
+/// Gives to `take` what overlaps `from..upper`. Returns true when no later segment can have more.
+pub fn select(entries: &[AbortEntry], from: i64, upper: i64, mut take: impl FnMut(&AbortEntry)) -> bool {
     for entry in entries {
         if entry.last_offset >= from && entry.first_offset < upper {
-            aborted.push(AbortedTxn { producer_id: entry.producer_id, first_offset: entry.first_offset });
+            take(entry);
         }
         if entry.last_stable_offset >= upper {
             return true;

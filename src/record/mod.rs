@@ -9,6 +9,7 @@
 //! | `varint` | zigzag integers |
 //! | `validate` | what a leader checks on produce; `convert` writes a batch anew |
 //! | `builder`, `control` | making batches; transaction markers |
+//! | `filter` | what compaction leaves of a batch |
 //!
 //! Formats are Kafka's `DefaultRecordBatch` (magic 2) and `LegacyRecord` (magic 0 and 1). Callers: `log`, `replica`, `api/data`,
 //! the coordinators and the tools. Bytes come from clients and from disk: nothing here may panic on them.
@@ -20,6 +21,7 @@ pub mod codec;
 pub mod control;
 pub mod convert;
 pub mod error;
+pub mod filter;
 pub mod legacy;
 mod lz4;
 #[allow(clippy::module_inception)]

@@ -33,7 +33,7 @@ impl Scratch {
         Self { buffer: Vec::new(), limit }
     }
 
-    fn decompress(&mut self, codec: Codec, magic: i8, body: &[u8]) -> Result<&[u8], RecordError> {
+    pub(super) fn decompress(&mut self, codec: Codec, magic: i8, body: &[u8]) -> Result<&[u8], RecordError> {
         if self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }

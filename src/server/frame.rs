@@ -26,14 +26,19 @@ const MAX_READ_BYTES: usize = 128 * 1024;
 /// (the size is known when the body is read), and a read that comes back short tells that the socket is empty, without asking it again.
 const SIZE_BYTES: usize = 4;
 
-/// How long a request may stand still while it holds its share of the budget: five peers that announce 100 MB and fall silent must not
-/// stop the others for the ten minutes of `connections.max.idle.ms`.
+/// A request takes its share of the budget once this much of it has come and more is to come: peers that announce 100 MB and fall silent,
+/// thousands of them, cost nobody else a wait.
+const EARNEST_BYTES: usize = 4 * 1024;
+
+/// How long a request may stand still while it holds its share of the budget: five peers that send a piece of 100 MB and fall silent must
+/// not stop the others for the ten minutes of `connections.max.idle.ms`.
 const STALL_WAIT: Duration = Duration::from_secs(30);
 
 /// Budgets are counted in units of this size, so that 4 GiB fit the semaphore's permits and a small request costs one permit.
 const BUDGET_UNIT_BYTES: usize = 4 * 1024;
 
-/// Bytes of requests read whose handler has not returned, over all connections. Kafka's `queued.max.request.bytes` is off by default and its
+/// Bytes of requests read whose handler has not returned, over all connections; not those that came whole into a connection's first
+/// buffer, which is held anyway: small requests never wait behind large ones. Kafka's `queued.max.request.bytes` is off by default and its
 /// bound is then 500 queued requests of 100 MiB; this is always on.
 #[derive(Clone, Debug)]
 pub struct RequestBudget {
@@ -60,7 +65,7 @@ impl RequestBudget {
 pub struct Frame {
     /// Header and body.
     pub bytes: Bytes,
-    /// Held until the request's handler returns.
+    /// Held until the request's handler returns; none for a small request.
     pub budget: Option<OwnedSemaphorePermit>,
 }
 
@@ -102,7 +107,7 @@ fn hint(size: i32) -> &'static str {
 pub struct FrameReader {
     buffer: BytesMut,
     budget: RequestBudget,
-    /// Taken for the frame at the head of the buffer, before its body is read.
+    /// Taken for the frame at the head of the buffer, before most of its body is read.
     reserved: Option<OwnedSemaphorePermit>,
     /// About the largest of the last few frames: what the next first read asks for.
     usual_bytes: usize,
@@ -122,13 +127,15 @@ impl FrameReader {
     pub async fn next(&mut self, stream: &mut Stream) -> Result<Option<Frame>, FrameError> {
         loop {
             if let Some(size) = self.head()? {
-                if self.reserved.is_none() {
-                    self.reserved = self.budget.take(size).await;
-                }
                 if self.buffer.len() >= SIZE_BYTES + size {
                     return Ok(Some(self.cut(size)));
                 }
-                self.make_room(SIZE_BYTES + size);
+                if self.reserved.is_none() && self.buffer.len() >= EARNEST_BYTES {
+                    self.reserved = self.budget.take(size).await;
+                }
+                if self.reserved.is_some() {
+                    self.make_room(SIZE_BYTES + size);
+                }
                 let filled = tokio::time::timeout(STALL_WAIT, self.fill(stream)).await;
                 match filled {
                     Ok(Ok(0)) => return Ok(None),

@@ -23,7 +23,7 @@ use crate::base::env::Seed;
 /// The bounds, from the configuration.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
-    /// `max.connections`.
+    /// `max.connections`, or what the open files allow.
     pub total: usize,
     /// `max.connections.per.ip`.
     pub per_ip: usize,
@@ -131,11 +131,15 @@ impl ConnectionLimits {
             tracing::debug!(%listener, ?wait, "max.connection.creation.rate is reached");
             tokio::time::sleep(wait).await;
         }
+        let mut told = false;
         loop {
             let mut changed = pin!(self.0.changed.notified());
             changed.as_mut().enable(); // before the look, so that no change is missed between them
             if self.0.take(listener) {
                 return Room { shared: self.0.clone(), listener: listener.clone() };
+            }
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%listener, "no more connections are allowed: the next waits for one to end");
             }
             changed.await;
         }

@@ -114,7 +114,7 @@ impl Field for Uuid {
 
     #[cfg(feature = "sim")]
     fn arbitrary(g: &mut Gen) -> Self {
-        Uuid::from_u64_pair(g.number() as u64, g.number() as u64)
+        g.uuid()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::{ApiVersionsRequest, MetadataRequest};
+use kafka_protocol::messages::{ApiVersionsRequest, CreateTopicsRequest, MetadataRequest};
 
-use crate::harness::raw::{Connection, assert_serves};
+use crate::harness::raw::{self, Connection, assert_serves};
 use crate::harness::{Broker, Cluster};
 
 fn be(parts: &[&[u8]]) -> Vec<u8> {
@@ -141,4 +141,56 @@ fn connection_beyond_the_limit_per_address_is_closed() {
         connection.send_frame(&frame);
         connection.receive().map(|_| ())
     });
+}
+
+#[test]
+fn flood_of_connections_leaves_the_logs_their_files() {
+    if crate::harness::target() == crate::harness::Kind::Apache {
+        return; // there the next file that can't be opened takes the log directory offline
+    }
+    let cluster = Cluster::new("flood");
+    let mut broker = cluster.broker(0).with_open_files(240).start();
+    let address = broker.address();
+    // More than a half of 240; the rest waits in the listener's backlog.
+    let mut flood: Vec<Connection> = (0..150).map(|_| Connection::to(&address)).collect();
+    for connection in &mut flood {
+        let frame = connection.encode(&ApiVersionsRequest::default(), 0);
+        connection.send_frame(&frame);
+    }
+    crate::harness::eventually("connections that wait", Duration::from_secs(20), || {
+        broker.output().contains("no more connections are allowed").then_some(())
+    });
+    flood[0].receive().expect("the first was let in");
+    let create = CreateTopicsRequest::default().with_topics(vec![raw::new_topic("topic", 20)]).with_timeout_ms(20_000);
+    assert_eq!(flood[0].call(&create, 5).topics[0].error_code, 0);
+    drop(flood);
+    assert_eq!(raw::produce(&address, "topic", raw::batch(&["a"])), (0, 0));
+    assert!(!broker.output().contains("offline"), "{}", broker.output());
+    broker.assert_alive();
+}
+
+#[test]
+fn thousands_of_connections_leave_no_open_file_behind() {
+    let cluster = Cluster::new("churn");
+    let mut broker = cluster.broker(0).start();
+    let address = broker.address();
+    raw::create_and_await(&address, "topic", &[]);
+    let before = broker.open_files();
+    for i in 0..3000 {
+        let mut connection = Connection::to(&address);
+        match i % 4 {
+            0 => assert_eq!(connection.call(&ApiVersionsRequest::default(), 0).error_code, 0),
+            1 => connection.send(&be(&[&90_000_000i32.to_be_bytes(), &header(3, 1)])),
+            2 => {
+                let metadata = connection.encode(&MetadataRequest::default().with_topics(None), 5);
+                connection.send_frame(&metadata); // gone before the answer
+            }
+            _ => {}
+        }
+    }
+    crate::harness::eventually("as many open files as before", Duration::from_secs(30), || {
+        (broker.open_files() <= before).then_some(())
+    });
+    assert_serves(&address);
+    broker.assert_alive();
 }

@@ -1,5 +1,8 @@
 //! A broker outlives every absence of ZooKeeper without a restart, and a killed one comes back under the same id.
 
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -91,5 +94,72 @@ fn broker_works_on_while_each_server_of_an_ensemble_is_killed_in_turn() {
         assert_works(&mut broker, &format!("without-{round}"));
         ensemble.servers[server].start_again();
     }
+    broker.stop();
+}
+
+/// A way to ZooKeeper over another address, until it is dropped.
+struct Detour {
+    over: Arc<AtomicBool>,
+    address: SocketAddr,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Detour {
+    fn new(address: SocketAddr, to: String) -> Self {
+        let listener = TcpListener::bind(address).expect("an address of this machine");
+        let detour = Self { over: Arc::default(), address, streams: Arc::default() };
+        let (over, streams) = (detour.over.clone(), detour.streams.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if over.load(Ordering::Acquire) {
+                    return;
+                }
+                let (client, server) = (client.expect("accepted"), TcpStream::connect(&to).expect("ZooKeeper"));
+                let copy = |mut from: TcpStream, mut to: TcpStream| {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                };
+                copy(client.try_clone().expect("a copy"), server.try_clone().expect("a copy"));
+                copy(server.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
+                streams.lock().expect("no panic").extend([client, server]);
+            }
+        });
+        detour
+    }
+}
+
+impl Drop for Detour {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        let _ = TcpStream::connect(self.address); // the listener looks up
+        for stream in self.streams.lock().expect("no panic").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both); // gone already is as good
+        }
+    }
+}
+
+#[test]
+fn moved_zookeeper_is_found_by_its_name() {
+    if target() == Kind::Apache {
+        return; // its brokers are not started where /etc/hosts is the test's
+    }
+    let cluster = Cluster::new("moved-zookeeper");
+    let (place, chroot) = cluster.connect.split_once('/').expect("a chroot");
+    let port = place.rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let hosts = cluster.dir.join("hosts");
+    let says = |ip: &str| std::fs::write(&hosts, format!("127.0.0.1 localhost\n{ip} zk.test\n")).expect("written");
+    says("127.0.0.2");
+    let detour = Detour::new(([127, 0, 0, 2], port).into(), place.into());
+    let plan = cluster.broker(0).with("zookeeper.connect", format!("zk.test:{port}/{chroot}")).with_hosts(&hosts);
+    let mut broker = plan.start();
+    assert_works(&mut broker, "before");
+    let lost = || broker.output().matches("state=Disconnected").count();
+    assert_eq!(lost(), 0);
+    drop(detour);
+    eventually("the loss of the connection", Duration::from_secs(10), || (lost() > 0).then_some(()));
+    says("127.0.0.1");
+    eventually("a connection to the new address", Duration::from_secs(30), || {
+        broker.output().rsplit_once("state=Disconnected")?.1.contains("state=Connected").then_some(())
+    });
+    assert_works(&mut broker, "after");
     broker.stop();
 }

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::api::{Api, Malformed, Outcome, Request};
+use crate::api::{Api, Malformed, Outcome, Request, operations};
 use crate::group::types::State;
 use crate::wire::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribeGroupsResponseGroup, DescribeGroupsResponseMember, Str,
 };
 
-/// Operations on a group, when nobody is refused any: READ, DELETE, DESCRIBE, as bits (`AclEntry.supportedOperations`).
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
-
 /// Describes each group; one that does not exist is Dead.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let asked: DescribeGroupsRequest = request.decode()?;
-    let operations = if asked.include_authorized_operations { ALL_OPERATIONS } else { i32::MIN };
+    let operations = operations::told(operations::GROUP, asked.include_authorized_operations);
     let groups = asked.groups.into_iter().map(|group_id| describe(api, group_id, operations)).collect();
     Ok(request.replier().reply(&DescribeGroupsResponse { groups, ..Default::default() }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::{Api, Malformed, Outcome, Request};
+use crate::api::{Api, Malformed, Outcome, Request, operations};
 use crate::base::{ErrorCode, ids::NO_BROKER};
 use crate::wire::{DescribeClusterRequest, DescribeClusterResponse, DescribeClusterResponseBroker};
 
@@ -48,6 +48,10 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         cluster_id: (&api.cluster.id).into(),
         controller_id: controller.unwrap_or(NO_BROKER),
         brokers,
+        cluster_authorized_operations: operations::told(
+            operations::CLUSTER,
+            asked.include_cluster_authorized_operations,
+        ),
         ..Default::default()
     }))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{Api, Malformed, Outcome, Peer, Request};
+use crate::api::{Api, Malformed, Outcome, Peer, Request, operations};
 use crate::base::topic_names::is_internal;
 use crate::base::{BrokerId, ErrorCode, TopicId, ids::NO_BROKER};
 use crate::cluster::{MetadataImage, NO_LEADER, PartitionInfo, TopicInfo};
@@ -27,11 +27,16 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let asked: MetadataRequest = request.decode()?;
     wait_for_first_image(api, &request.peer).await;
     let image = api.cluster.metadata.load();
-    let view = View { image: &image, peer: &request.peer, version };
+    let topic_operations = operations::told(operations::TOPIC, asked.include_topic_authorized_operations);
+    let view = View { image: &image, peer: &request.peer, version, topic_operations };
     let mut answer = MetadataResponse {
         brokers: view.brokers(),
         cluster_id: Some((&api.cluster.id).into()),
         controller_id: image.controller.unwrap_or(NO_BROKER),
+        cluster_authorized_operations: operations::told(
+            operations::CLUSTER,
+            asked.include_cluster_authorized_operations,
+        ),
         ..Default::default()
     };
     match asked.topics {
@@ -54,7 +59,12 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                     None => missing.push(topic.name.unwrap_or_default()),
                 }
             }
-            answer.topics.extend(missing_topics(api, &missing, may_create).await);
+            let missing = missing_topics(api, &missing, may_create).await;
+            answer.topics.extend(
+                missing
+                    .into_iter()
+                    .map(|t| MetadataResponseTopic { topic_authorized_operations: topic_operations, ..t }),
+            );
         }
     }
     Ok(request.replier().reply(&answer))
@@ -103,6 +113,8 @@ struct View<'a> {
     image: &'a MetadataImage,
     peer: &'a Peer,
     version: i16,
+    /// What the asker may do to a topic, if that was asked for.
+    topic_operations: i32,
 }
 
 impl View<'_> {
@@ -141,6 +153,7 @@ impl View<'_> {
             name: Some(name.into()),
             topic_id: topic.id,
             is_internal: is_internal(name),
+            topic_authorized_operations: self.topic_operations,
             partitions: topic.partitions.iter().map(|(index, info)| self.partition(*index, info)).collect(),
             ..Default::default()
         }

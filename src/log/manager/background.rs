@@ -24,7 +24,10 @@ impl LogManager {
         let first = self.config.initial_task_delay_ms;
         self.every("retention", first, self.config.retention_check_ms, |m| async move {
             for log in m.all().iter().filter(|l| l.is_online()) {
-                if let Err(error) = log.delete_old_segments().await {
+                // Compacted topics are the cleaner's, also where they are deleted from.
+                if !log.config().cleanup.compact
+                    && let Err(error) = log.delete_old_segments().await
+                {
                     tracing::warn!(partition = %log.partition(), "retention: {error}");
                 }
                 log.cool();
@@ -49,6 +52,7 @@ impl LogManager {
         });
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1000);
         self.every("removals and epochs", tick, tick, |m| async move { m.tidy_up().await });
+        self.start_cleaner();
     }
 
     /// Removes what is due and writes down epochs that are behind.

@@ -1,6 +1,6 @@
 //! Start: finds the partition directories, opens and recovers them on several threads, and says how far it is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::log::names::{DirKind, parse_dir};
 use crate::log::open::{CancelFlag, OpenOptions};
 use crate::log::partition_log::Log;
 
+use super::cleaning::Cleaning;
 use super::{LogManager, ManagerConfig};
 
 /// Marks a directory that was closed cleanly.
@@ -71,6 +72,7 @@ impl LogManager {
             locks.extend(dir.lock);
             homes.push(home);
         }
+        let cleaning = Cleaning::new(config.cleaner.clone(), shared.env.rng.u64());
         let manager = Arc::new(Self {
             shared,
             recovery_threads: AtomicUsize::new(config.recovery_threads_per_dir.max(1)),
@@ -83,6 +85,7 @@ impl LogManager {
             loaded: Mutex::default(),
             locks: Mutex::new(locks),
             checkpointing: Mutex::new(()),
+            cleaning,
             stopping: watch::Sender::new(false),
             stopped: AtomicBool::new(false),
         });
@@ -152,11 +155,12 @@ impl LogManager {
         let clean = disk.exists(&path.join(CLEAN_MARKER));
         let recovery_points = read_or_none(disk, &path.join(checkpoint::RECOVERY_POINT))?;
         let log_starts = read_or_none(disk, &path.join(checkpoint::LOG_START))?;
+        let mut cleaned = read_or_none(disk, &path.join(checkpoint::CLEANER))?;
         // A lost high watermark could hide data loss from consumers: there Kafka takes the directory offline.
         let high_watermarks = read(disk, &path.join(checkpoint::HIGH_WATERMARK))?;
         for file in [checkpoint::RECOVERY_POINT, checkpoint::LOG_START, checkpoint::HIGH_WATERMARK, checkpoint::CLEANER]
         {
-            disk.create(&path.join(file))?; // Kafka has them all, empty at first; the cleaner's is not ours to change
+            disk.create(&path.join(file))?; // Kafka has them all, empty at first
         }
         let mut jobs = VecDeque::new();
         for entry in disk.list(path)?.into_iter().filter(|e| e.is_dir) {
@@ -192,6 +196,9 @@ impl LogManager {
                 }
             }
         }
+        let here: BTreeSet<&TopicPartition> = jobs.iter().filter(|j| !j.options.future).map(|j| &j.partition).collect();
+        cleaned.retain(|partition, _| here.contains(partition));
+        home.load_cleaner_offsets(cleaned);
         tracing::info!(dir = %path.display(), logs = jobs.len(), clean, "loading logs");
         if !clean && !jobs.is_empty() {
             tracing::warn!(dir = %path.display(), "no clean shutdown: logs are recovered from their recovery points");

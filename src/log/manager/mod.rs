@@ -2,9 +2,10 @@
 //!
 //! Called by `replica` and `broker`. The maps are locks of their own, never held while a log's mutex is awaited or a disk is called.
 //! A directory that fails keeps its logs in the maps: they answer storage errors until the replicas let go. `load` builds it, `background`
-//! keeps it, `stop` ends it. Kafka's `LogManager`.
+//! and `cleaning` keep it, `stop` ends it. Kafka's `LogManager`.
 
 mod background;
+mod cleaning;
 mod load;
 mod stop;
 
@@ -20,7 +21,9 @@ use crate::base::{TopicId, TopicPartition};
 use crate::config::LogConfig;
 use crate::disk::Lock;
 
+use self::cleaning::Cleaning;
 use super::checkpoint::{self, Offsets};
+use super::cleaner::CleanerConfig;
 use super::error::LogError;
 use super::home::{Home, Shared};
 use super::names;
@@ -50,6 +53,8 @@ pub struct ManagerConfig {
     pub verify_transactions: bool,
     /// Inline disk calls at a time: the machine's cores.
     pub cores: usize,
+    /// `log.cleaner.*`.
+    pub cleaner: CleanerConfig,
 }
 
 impl Default for ManagerConfig {
@@ -65,6 +70,7 @@ impl Default for ManagerConfig {
             producer_expiration_check_ms: 600_000,
             verify_transactions: true,
             cores: 2,
+            cleaner: CleanerConfig::default(),
         }
     }
 }
@@ -101,6 +107,7 @@ pub struct LogManager {
     locks: Mutex<Vec<Lock>>,
     /// One writer of checkpoint files at a time.
     checkpointing: Mutex<()>,
+    cleaning: Cleaning,
     stopping: watch::Sender<bool>,
     stopped: AtomicBool,
 }
@@ -260,8 +267,13 @@ impl LogManager {
             let home = online.into_iter().find(|h| h.path() == dir);
             return home.map(Arc::clone).ok_or_else(|| LogError::NoSuchDir(dir.to_path_buf()));
         }
-        let all = self.all();
-        let count = |home: &Arc<Home>| all.iter().filter(|log| Arc::ptr_eq(log.home(), home)).count();
+        if let [only] = online[..] {
+            return Ok(Arc::clone(only));
+        }
+        let count = |home: &Arc<Home>| {
+            let here = |log: &&Arc<Log>| Arc::ptr_eq(log.home(), home);
+            self.current.read().values().filter(here).count() + self.futures.read().values().filter(here).count()
+        };
         match online.into_iter().min_by_key(|home| count(home)) {
             Some(home) => Ok(Arc::clone(home)),
             None => Err(self.homes.first().map_or(LogError::NoSuchDir(PathBuf::new()), |h| {
@@ -334,7 +346,8 @@ impl LogManager {
     async fn retire(&self, log: Arc<Log>) -> Result<(), LogError> {
         let name = names::delete_name(log.partition(), self.shared.env.rng.uuid());
         let delay = log.config().file_delete_delay_ms;
-        log.lock()
+        let retired = log
+            .lock()
             .await
             .run(move |log, _| {
                 log.closed.store(true, Ordering::Release);
@@ -344,7 +357,10 @@ impl LogManager {
                 tracing::info!(partition = %log.partition(), to = %to.display(), "marked for deletion");
                 Ok(())
             })
-            .await
+            .await;
+        retired?;
+        // A new log of the same name starts uncleaned.
+        set_cleaned(&log, None).await
     }
 
     /// The log that a partition was moved to becomes its log, with the high watermark it had; the old one is deleted. The caller has made
@@ -365,6 +381,8 @@ impl LogManager {
                 Ok(())
             })
             .await?;
+        let cleaned = self.get(partition).and_then(|old| old.home().cleaned_up_to(partition));
+        set_cleaned(&future, cleaned).await?;
         let old = {
             let (mut current, mut futures) = (self.current.write(), self.futures.write());
             futures.remove(partition);
@@ -425,6 +443,15 @@ impl LogManager {
             .replace(&home.path().join(file), text.as_bytes())
             .map_err(|e| home.fail("writing a checkpoint", &e))
     }
+}
+
+/// Sets or forgets how far a log was cleaned.
+async fn set_cleaned(log: &Arc<Log>, offset: Option<i64>) -> Result<(), LogError> {
+    if !log.home().note_cleaned_up_to(log.partition(), offset) {
+        return Ok(());
+    }
+    let home = Arc::clone(log.home());
+    log.gate().run_long(move || home.write_cleaner_offsets()).await
 }
 
 impl Log {

@@ -20,6 +20,7 @@ impl LogManager {
     /// Runs to its end also when the wait is dropped.
     pub async fn shutdown(self: &Arc<Self>) {
         self.stopping.send_replace(true);
+        self.stop_cleaner().await;
         let manager = Arc::clone(self);
         match self.shared.disk {
             Disk::Real => self.shared.env.tasks.blocking(move || manager.stop_blocking()).await,

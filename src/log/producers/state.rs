@@ -320,6 +320,11 @@ impl Producers {
         self.known.iter().filter_map(|(id, p)| p.txn_first.map(|first| (first, *id)))
     }
 
+    /// Every producer's id, the last offset of its last data batch, and its epoch.
+    pub fn last_records(&self) -> impl Iterator<Item = (i64, Option<i64>, i16)> + '_ {
+        self.known.iter().map(|(id, p)| (*id, p.batches.back().map(|b| b.last_offset).filter(|o| *o >= 0), p.epoch))
+    }
+
     /// True when this producer, in this epoch, has an open transaction here.
     pub fn has_open_txn(&self, producer_id: i64, epoch: i16) -> bool {
         self.known.get(&producer_id).is_some_and(|p| p.epoch == epoch && p.txn_first.is_some())

@@ -140,6 +140,22 @@ impl Plan {
         self
     }
 
+    /// Runs it with so many files that it may open.
+    pub fn with_open_files(mut self, count: u32) -> Self {
+        self.wrapper = vec!["prlimit".into(), format!("--nofile={count}:{count}")];
+        self
+    }
+
+    /// Runs it where `/etc/hosts` is another file, which may be written again while it runs.
+    pub fn with_hosts(mut self, hosts: &Path) -> Self {
+        let mount = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
+        let root = rustix::process::geteuid().is_root();
+        let words = ["unshare", "--mount"].into_iter().chain((!root).then_some("--map-root-user"));
+        self.wrapper = words.chain(["sh", "-c", mount, "sh"]).map(String::from).collect();
+        self.wrapper.push(hosts.display().to_string());
+        self
+    }
+
     fn properties(&self) -> String {
         let mut lines: Vec<(String, String)> = [
             ("broker.id", self.id.to_string()),
@@ -280,6 +296,11 @@ impl Broker {
         }
         assert!(self.plan.logs.join(".kafka_cleanshutdown").exists(), "no mark of a clean stop in the log directory");
         self.plan.clone()
+    }
+
+    /// Files it has open now, sockets too.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).expect("it runs").count()
     }
 
     /// SIGKILL. Gives the plan to start it again.

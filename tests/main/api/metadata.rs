@@ -1,7 +1,7 @@
 //! Metadata and its rules by version.
 
 use ottla::base::TopicId;
-use ottla::wire::{MetadataRequest, MetadataRequestTopic};
+use ottla::wire::{DescribeClusterRequest, MetadataRequest, MetadataRequestTopic};
 
 use crate::broker::bed::{Bed, ME, OTHER};
 
@@ -67,4 +67,32 @@ async fn unknown_and_bad_names_have_their_codes_and_automatic_creation_answers_t
     assert_eq!(codes(client.ask(&create, 9).await), [5]);
     let api = bed.broker.api();
     bed.until("the topic", || api.cluster.metadata.load().contains("new")).await;
+}
+
+/// Numbers that Apache Kafka's broker answers without an authorizer.
+#[tokio::test(start_paused = true)]
+async fn operations_are_told_when_asked_for_and_without_authorizer_all_are_allowed() {
+    const OMITTED: i32 = i32::MIN;
+    const TOPIC: i32 = 3576;
+    const CLUSTER: i32 = 8096;
+    let bed = Bed::new().await;
+    bed.topic("t", &[ME]).await;
+    let mut client = bed.connect().await;
+    for (version, cluster) in [(8, CLUSTER), (10, CLUSTER), (11, OMITTED), (12, OMITTED)] {
+        let asked = MetadataRequest {
+            include_topic_authorized_operations: true,
+            include_cluster_authorized_operations: version <= 10,
+            ..ask(vec![named("t"), named("unknown")])
+        };
+        let answer = client.ask(&asked, version).await;
+        assert_eq!(answer.cluster_authorized_operations, cluster, "{version}");
+        assert!(answer.topics.iter().all(|t| t.topic_authorized_operations == TOPIC), "{version}: {answer:?}");
+        let answer = client.ask(&ask(vec![named("t")]), version).await;
+        let told = (answer.cluster_authorized_operations, answer.topics[0].topic_authorized_operations);
+        assert_eq!(told, (OMITTED, OMITTED), "{version}");
+    }
+    for (asked, told) in [(true, CLUSTER), (false, OMITTED)] {
+        let request = DescribeClusterRequest { include_cluster_authorized_operations: asked, ..Default::default() };
+        assert_eq!(client.ask(&request, 1).await.cluster_authorized_operations, told);
+    }
 }

@@ -1,4 +1,5 @@
-//! A whole broker on simulated parts: dynamic configs, ZooKeeper sessions, start and stop.
+//! A whole broker on simulated parts: dynamic configs, ZooKeeper sessions, start and stop, requests that
+//! make no sense.
 
 pub mod bed;
 
@@ -6,5 +7,6 @@ pub mod configs;
 mod dynamic;
 pub mod elections;
 mod logging;
+mod nonsense;
 mod sessions;
 mod start_stop;

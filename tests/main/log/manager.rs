@@ -213,6 +213,30 @@ async fn leftovers_of_a_deletion_are_removed_after_a_start() {
 }
 
 #[tokio::test]
+async fn stray_leftovers_are_left_alone_and_future_ones_are_loaded_beside_the_current() {
+    let (_, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    let current = make(&manager, &tp("t", 0)).await;
+    append(&current, batch(3, 10, now())).await;
+    manager.shutdown().await;
+    let stray = Path::new("/a/t-0.0123456789abcdef0123456789abcdef-stray");
+    let future = Path::new("/b/t-0.0123456789abcdef0123456789abcdef-future");
+    let alone = Path::new("/b/u-0.0123456789abcdef0123456789abcdef-future");
+    for dir in [stray, future, alone] {
+        disk.create_dir_all(dir).expect("made");
+    }
+    let manager = load(&disk, &paths).expect("a second start");
+    manager.tidy_up().await;
+    assert_eq!(manager.get(&tp("t", 0)).map(|log| log.leo()), Some(3), "the current one");
+    for (id, dir) in [("t", future), ("u", alone)] {
+        let log = manager.get_future(&tp(id, 0)).expect("loaded");
+        assert!(log.is_future() && dir.starts_with(log.dir()), "{}", log.dir().display());
+    }
+    assert!(manager.get(&tp("u", 0)).is_none());
+    assert!(disk.exists(stray) && disk.list(stray).expect("listed").is_empty());
+}
+
+#[tokio::test]
 async fn a_moved_partition_takes_the_place_of_the_old_one() {
     let (_, disk, paths) = sim();
     let manager = load(&disk, &paths).expect("a start");

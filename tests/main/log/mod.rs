@@ -1,6 +1,7 @@
 //! The log: what Kafka wrote is read and written back the same; damage is found; state survives.
 
 mod append;
+mod cleaner;
 mod damage;
 mod epochs;
 mod golden;

@@ -1,8 +1,10 @@
 //! Frames as they come from the wire: in pieces, too large, or of nobody's making.
 
+use std::time::Duration;
+
 use ottla::wire::{ApiVersionsRequest, ApiVersionsResponse};
 
-use crate::broker::bed::{Bed, ME, OTHER, produce};
+use crate::broker::bed::{Bed, ME, OTHER, batch, produce, produce_records};
 
 #[tokio::test(start_paused = true)]
 async fn request_that_arrives_byte_by_byte_is_one_request() {
@@ -53,15 +55,40 @@ async fn half_a_request_has_no_effect() {
 #[tokio::test(start_paused = true)]
 async fn request_that_stands_still_gives_its_share_back_long_before_the_idle_time() {
     let bed = Bed::with(&[("queued.max.request.bytes", "100000000"), ("socket.request.max.bytes", "100000000")]).await;
+    bed.topic("t", &[ME]).await;
     let mut silent = bed.connect().await;
-    silent.send_bytes(&99_000_000_i32.to_be_bytes()).await;
-    silent.send_bytes(&[0; 100]).await;
+    silent.send_bytes(&99_950_000_i32.to_be_bytes()).await;
+    silent.send_bytes(&[0; 10_000]).await;
     bed.settle().await;
     let began = tokio::time::Instant::now();
-    let mut other = bed.connect().await;
-    other.ask(&ApiVersionsRequest::default(), 0).await;
-    assert!(began.elapsed() < std::time::Duration::from_secs(60), "it waited {:?}", began.elapsed());
+    let mut small = bed.connect().await;
+    small.ask(&ApiVersionsRequest::default(), 0).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "a small request waited {:?}", began.elapsed());
+    let mut large = bed.connect().await;
+    large.send(&produce_records("t", 1, batch(&[7; 700_000])), 11).await;
+    assert_eq!(large.produced().await.1.error_code, 0);
+    let waited = began.elapsed();
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(60), "a large one waited {waited:?}");
     assert!(silent.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_announce_large_requests_and_fall_silent_delay_nobody() {
+    let bed = Bed::new().await;
+    bed.topic("t", &[ME]).await;
+    let mut silent = Vec::new();
+    for sent in (0..100).map(|i| i * 30) {
+        let mut peer = bed.connect().await;
+        peer.send_bytes(&99_950_000_i32.to_be_bytes()).await;
+        peer.send_bytes(&vec![0; sent]).await;
+        silent.push(peer);
+    }
+    bed.settle().await;
+    let began = tokio::time::Instant::now();
+    let mut client = bed.connect().await;
+    client.send(&produce_records("t", 1, batch(&[7; 700_000])), 11).await;
+    assert_eq!(client.produced().await.1.error_code, 0);
+    assert!(began.elapsed() < Duration::from_secs(1), "it waited {:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,4 +5,4 @@ mod golden;
 mod hostile;
 mod messages;
 mod oracle;
-mod probe;
+pub mod probe;

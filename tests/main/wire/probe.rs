@@ -20,6 +20,8 @@ pub struct Probe {
     pub read: fn(Bytes, i16) -> Result<(), DecodeError>,
     /// The bytes of the value this seed gives.
     pub generate: fn(u64, i16) -> Bytes,
+    /// The bytes of the value this generator gives.
+    pub generate_from: fn(Gen) -> Bytes,
     /// Our codec and the other one agree on the value this seed gives: each reads what the other wrote.
     pub agree: fn(u64, i16),
     /// What is read at the first version, written at the second, by our codec and by the other one.
@@ -54,7 +56,11 @@ fn rewrite<M: Message>(body: Bytes, version: i16) -> Result<Bytes, String> {
 }
 
 fn generate<M: Message>(seed: u64, version: i16) -> Bytes {
-    write(&M::arbitrary(&mut Gen::new(seed, version)), version).expect("a value of this version")
+    generate_from::<M>(Gen::new(seed, version))
+}
+
+fn generate_from<M: Message>(mut g: Gen) -> Bytes {
+    write(&M::arbitrary(&mut g), g.version()).expect("a value of this version")
 }
 
 fn agree<M: Message, Theirs: Decodable + Encodable>(seed: u64, version: i16) {
@@ -98,6 +104,7 @@ macro_rules! probes {
             rewrite: rewrite::<ottla::wire::$name>,
             read: |body, version| read::<ottla::wire::$name>(body, version).map(drop),
             generate: generate::<ottla::wire::$name>,
+            generate_from: generate_from::<ottla::wire::$name>,
             agree: agree::<ottla::wire::$name, kafka_protocol::messages::$name>,
             convert: convert::<ottla::wire::$name, kafka_protocol::messages::$name>,
             write_newest_at: |seed, version| {
