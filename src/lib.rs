@@ -10,7 +10,7 @@
 //! | 5 | [`controller`] elections and deletion; [`group`] consumer groups; [`txn`] transactions; [`admin`] what writes topics and configs to ZooKeeper |
 //! | 4 | [`replica`] hosted partitions: leaders, followers, fetchers |
 //! | 3 | [`client`] connections to other brokers |
-//! | 2 | [`log`] the on-disk log; [`zk`] ZooKeeper; [`cluster`] metadata image |
+//! | 2 | [`log`] the on-disk log; [`zk`] ZooKeeper; [`cluster`] metadata image; [`quota`] rates and limits |
 //! | 1 | [`record`] batches; [`wire`] messages; [`config`] properties; [`disk`] files |
 //! | 0 | [`base`] ids, error codes, `Env` |
 
@@ -25,6 +25,7 @@ pub mod controller;
 pub mod disk;
 pub mod group;
 pub mod log;
+pub mod quota;
 pub mod record;
 pub mod replica;
 pub mod server;

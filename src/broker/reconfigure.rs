@@ -37,6 +37,9 @@ impl Reconfigure {
         logs.shared().set_verify_transactions(new.transaction_partition_verification_enable);
         logs.set_recovery_threads(usize::try_from(new.num_recovery_threads_per_data_dir).unwrap_or(1));
         logs.reconfigure_cleaner(super::start::cleaner_config(new));
+        self.api
+            .replicas
+            .set_throttle_rates(new.leader_replication_throttled_rate, new.follower_replication_throttled_rate);
         if let Some(fetchers) = self.api.replicas.fetchers() {
             fetchers.resize(u32::try_from(new.num_replica_fetchers).unwrap_or(1));
         }

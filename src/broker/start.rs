@@ -27,7 +27,7 @@ use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::loggers::Loggers;
-use crate::config::{BrokerConfig, StaticConfig};
+use crate::config::{BrokerConfig, RACK_AWARE_SELECTOR, StaticConfig};
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
 use crate::disk::Disk;
 use crate::group::{Coordinator, OFFSETS_TOPIC, Settings};
@@ -172,6 +172,7 @@ impl Broker {
         let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.clone(), slots));
         replicas.set_max_lag(ms(config.replica_lag_time_max_ms));
         replicas.start_fetching(Fetchers::new(env.clone(), cluster.clone(), FetcherSettings::new(config)));
+        set_up_replicas(&replicas, config, &live.load());
         let admin = Arc::new(Admin::new(env.clone(), zk.clone(), cluster.clone(), live.clone()));
         let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
         let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
@@ -387,6 +388,17 @@ fn manager_config(config: &BrokerConfig) -> ManagerConfig {
         verify_transactions: config.transaction_partition_verification_enable,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         cleaner: cleaner_config(config),
+    }
+}
+
+/// Throttles, with the rates that ZooKeeper holds, and who consumers read from.
+fn set_up_replicas(replicas: &Replicas, config: &BrokerConfig, live: &BrokerConfig) {
+    let windows = usize::try_from(config.replication_quota_window_num).unwrap_or(1);
+    let window = Duration::from_secs(u64::try_from(config.replication_quota_window_size_seconds).unwrap_or(1));
+    replicas.set_throttle_windows(windows, window);
+    replicas.set_throttle_rates(live.leader_replication_throttled_rate, live.follower_replication_throttled_rate);
+    if config.replica_selector_class.as_deref() == Some(RACK_AWARE_SELECTOR) {
+        replicas.selector.set_rack_aware();
     }
 }
 

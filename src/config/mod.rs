@@ -45,3 +45,8 @@ pub use properties::Properties;
 pub use value::{ConfigError, Value};
 pub use values::{ConfigMap, Values};
 pub use version::MetadataVersion;
+
+/// `replica.selector.class`: consumers read from the leader, as without any.
+pub const LEADER_SELECTOR: &str = "org.apache.kafka.common.replica.LeaderSelector";
+/// `replica.selector.class`: consumers read from a replica of their rack (KIP-392).
+pub const RACK_AWARE_SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";

@@ -39,6 +39,12 @@ fn other_principal_builder(value: &Value) -> bool {
         && *value != Value::Class("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder".into())
 }
 
+/// Any but those that come with Kafka (KIP-392).
+fn other_replica_selector(value: &Value) -> bool {
+    let known = [super::LEADER_SELECTOR, super::RACK_AWARE_SELECTOR];
+    not_empty(value) && !known.iter().any(|class| value.text().as_deref() == Some(*class))
+}
+
 const ROWS: &[Row] = &[
     Row { key: "authorizer.class.name", missing: "authorization: every request would be allowed", refuses: not_empty },
     Row {
@@ -59,8 +65,8 @@ const ROWS: &[Row] = &[
     Row { key: "client.quota.callback.class", missing: "quota callbacks: other quotas would hold", refuses: not_empty },
     Row {
         key: "replica.selector.class",
-        missing: "replica selectors: consumers would read from leaders only",
-        refuses: not_empty,
+        missing: "replica selectors of other classes: consumers would read from other replicas",
+        refuses: other_replica_selector,
     },
     Row {
         key: "remote.log.storage.system.enable",
@@ -94,11 +100,8 @@ const ROWS: &[Row] = &[
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
 pub const TUNES: &[(&str, &str)] = &[
     ("quota.window.", CLIENT_QUOTAS),
-    ("replication.quota.", QUOTAS),
     ("alter.log.dirs.replication.quota.", QUOTAS),
     ("controller.quota.", QUOTAS),
-    ("leader.replication.throttled.rate", QUOTAS),
-    ("follower.replication.throttled.rate", QUOTAS),
     ("replica.alter.log.dirs.io.max.bytes.per.second", QUOTAS),
 ];
 

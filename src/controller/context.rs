@@ -141,6 +141,8 @@ pub struct Context {
     pub reassigning: BTreeSet<TopicPartition>,
     /// What is being deleted.
     pub deletion: Deletion,
+    /// Topics whose node could not be understood when it was read last.
+    pub unreadable: BTreeSet<Arc<str>>,
 }
 
 /// Topics on their way out (`TopicDeletionManager`'s sets).
@@ -175,6 +177,11 @@ impl Context {
     /// Ids of all registered brokers, ascending.
     pub fn live_or_shutting_down(&self) -> Vec<BrokerId> {
         self.brokers.keys().copied().collect()
+    }
+
+    /// Brokers that have registered after a transaction of ZooKeeper.
+    pub fn registered_since(&self, zxid: i64) -> Vec<BrokerId> {
+        self.brokers.values().filter(|broker| broker.epoch > zxid).map(|broker| broker.id).collect()
     }
 
     /// A replica whose broker lives and whose log directory has not failed. `with_shutting_down` counts a broker that is shutting down.
@@ -275,10 +282,8 @@ impl Context {
     }
 
     /// All replicas, those that are online first.
-    pub fn online_and_offline_replicas(&self) -> (Vec<Replica>, Vec<Replica>) {
-        let all = self
-            .partitions()
-            .flat_map(|(name, p)| p.assignment.replicas.iter().map(move |id| (name.clone(), *id)).collect::<Vec<_>>());
+    pub fn online_and_offline_replicas(&self, of: &[TopicPartition]) -> (Vec<Replica>, Vec<Replica>) {
+        let all = of.iter().flat_map(|name| self.replicas(name).iter().map(move |id| (name.clone(), *id)));
         all.partition(|(name, id)| self.is_replica_online(*id, name, false))
     }
 

@@ -22,6 +22,9 @@ pub enum Strategy {
     Preferred,
     /// The leader's broker is shutting down.
     ControlledShutdown,
+    /// The leader's broker has registered since the state was written, and no controller saw it: it may have lost the end of its log
+    /// that was not on disk, and would make the others drop what they still have. Not in Kafka.
+    Restarted,
 }
 
 /// What one election looks at.
@@ -31,9 +34,9 @@ pub struct Candidates<'a> {
     pub replicas: &'a [BrokerId],
     /// Those that live and do not shut down, any order.
     pub live: &'a [BrokerId],
-    /// Those that live or shut down, any order ([`Strategy::ControlledShutdown`] only).
+    /// Those that live or shut down, any order ([`Strategy::ControlledShutdown`] and [`Strategy::Restarted`] only).
     pub live_or_shutting_down: &'a [BrokerId],
-    /// Brokers that are shutting down.
+    /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,
@@ -80,7 +83,7 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
             let leader = among.replicas.first().copied().filter(|id| is_live(id) && in_isr(id))?;
             Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
         }
-        Strategy::ControlledShutdown => {
+        Strategy::ControlledShutdown | Strategy::Restarted => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let leaving = |id: &BrokerId| among.shutting_down.contains(id);
             let leader = among.replicas.iter().copied().find(|id| up(id) && in_isr(id) && !leaving(id))?;

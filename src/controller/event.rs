@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::assignment::ReplicaAssignment;
-use super::handle::{AlterPartition, AlteredPartition, ApiError, ElectionKind, ProducerIdBlock};
+use super::handle::{AlterPartition, AlteredPartition, ApiError, ElectionKind, FeatureUpdate, ProducerIdBlock};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 
 /// Where an answer goes; whoever waits may have gone.
@@ -74,7 +74,7 @@ pub(super) enum Event {
     /// A topic now allows unclean leaders.
     TopicUncleanElection(Arc<str>),
     ListReassignments(Option<Vec<TopicPartition>>, Answer<Moves>),
-    UpdateFeatures(Vec<String>, Answer<Vec<(String, ApiError)>>),
+    UpdateFeatures(Vec<FeatureUpdate>, Answer<BTreeMap<String, ApiError>>),
     AllocateProducerIds(BrokerId, i64, Answer<ProducerIdBlock>),
     /// The broker registered with this epoch does not listen any more.
     ProcessDied(BrokerId, i64),

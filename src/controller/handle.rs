@@ -74,6 +74,30 @@ pub enum ElectionKind {
     Unclean,
 }
 
+/// How a finalized feature is to change (UpdateFeatures' `upgrade_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeatureChange {
+    /// Not a type that is known.
+    Unknown,
+    /// 1: up.
+    Upgrade,
+    /// 2: down, without loss.
+    SafeDowngrade,
+    /// 3: down, whatever is lost.
+    UnsafeDowngrade,
+}
+
+/// What UpdateFeatures asks of one feature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeatureUpdate {
+    /// Its name.
+    pub feature: String,
+    /// The level to be finalized; below 1 with a downgrade: none.
+    pub level: i16,
+    /// Which way.
+    pub change: FeatureChange,
+}
+
 /// An error with Kafka's words for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApiError {
@@ -251,12 +275,12 @@ impl ControllerHandle {
         self.ask(ErrorCode::NotController, |a| Event::ListReassignments(partitions, a)).await
     }
 
-    /// UpdateFeatures (57): a ZooKeeper-mode cluster has no features, so each is refused.
+    /// UpdateFeatures (57): a ZooKeeper-mode cluster has no features, so each is refused, in Kafka's order of checks.
     ///
     /// # Errors
     /// NOT_CONTROLLER.
-    pub async fn update_features(&self, features: Vec<String>) -> Result<Vec<(String, ApiError)>, ErrorCode> {
-        self.ask(ErrorCode::NotController, |a| Event::UpdateFeatures(features, a)).await
+    pub async fn update_features(&self, updates: Vec<FeatureUpdate>) -> Result<BTreeMap<String, ApiError>, ErrorCode> {
+        self.ask(ErrorCode::NotController, |a| Event::UpdateFeatures(updates, a)).await
     }
 
     /// The broker's `unclean.leader.election.enable` has changed. Turned on, partitions without leader are tried at once.

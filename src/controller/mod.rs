@@ -24,8 +24,8 @@ pub mod states;
 mod watches;
 
 pub use handle::{
-    AlterPartition, AlteredPartition, ApiError, ControllerHandle, ControllerStatus, ElectionKind, ProducerIdBlock,
-    TopicRef,
+    AlterPartition, AlteredPartition, ApiError, ControllerHandle, ControllerStatus, ElectionKind, FeatureChange,
+    FeatureUpdate, ProducerIdBlock, TopicRef,
 };
 pub use run::Controller;
 pub use settings::{ControlVersions, ControllerSettings};

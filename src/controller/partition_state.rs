@@ -13,7 +13,7 @@ use super::election::{Candidates, Strategy, elect, initial};
 use super::states::PartitionState;
 use crate::base::{BrokerId, TopicPartition};
 use crate::config::loggers::STATE_CHANGE;
-use crate::zk::store::{self, partitions::SetOutcome};
+use crate::zk::store::{self, StoreError, partitions::SetOutcome};
 use crate::zk::znode::partition_state as znode;
 
 /// Why a partition did not move.
@@ -69,10 +69,9 @@ pub(super) fn from_znode(read: znode::PartitionState, version: i32) -> Leadershi
 }
 
 impl Core {
-    /// Gives every partition its first state of this term and tries to bring all online (`startup`).
-    pub(super) async fn start_partition_states(&mut self) -> Outcome {
-        let names: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
-        for name in &names {
+    /// Gives partitions their first state of this term.
+    pub(super) fn init_partition_states(&mut self, names: &[TopicPartition]) {
+        for name in names {
             let state = match self.ctx.leadership(name) {
                 None => PartitionState::New,
                 Some(l) if self.ctx.is_replica_online(l.state.leader, name, false) => PartitionState::Online,
@@ -80,7 +79,21 @@ impl Core {
             };
             self.set_partition_state(name, state);
         }
-        self.bring_online(&names).await.map(drop)
+    }
+
+    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR lives that has not. Before anybody is
+    /// told who leads: a restarted leader does not know yet that it is, and nobody has copied from it.
+    pub(super) async fn replace_restarted_leaders(&mut self, candidates: &[TopicPartition]) -> Outcome {
+        let online = |name: &&TopicPartition| {
+            self.ctx.partition(name).is_some_and(|p| p.state == PartitionState::Online)
+                && !self.ctx.is_queued_for_deletion(&name.topic)
+        };
+        let concerned: Vec<TopicPartition> = candidates.iter().filter(online).cloned().collect();
+        if concerned.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(partitions = concerned.len(), first = %concerned[0], "leaders have restarted unseen: electing others");
+        self.move_partitions(&concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
     }
 
     /// Tries to bring those of `partitions` online that are new or offline and not about to be deleted.
@@ -216,15 +229,21 @@ impl Core {
         batch: &mut Batch,
         moved: &mut Moved,
     ) -> Outcome<Vec<TopicPartition>> {
-        let read = self.read_states(&partitions).await?;
+        let read = self.read_states_with_age(&partitions).await?;
         let mut current = Vec::with_capacity(partitions.len());
+        let mut restarted: BTreeMap<TopicPartition, Vec<BrokerId>> = BTreeMap::new();
         for (name, read) in partitions.into_iter().zip(read) {
             match read {
                 None => drop(moved.insert(name, Err(StateChangeFailed::NoState))),
-                Some(read) if read.controller_epoch > self.ctx.epoch => {
+                Some((read, _)) if read.controller_epoch > self.ctx.epoch => {
                     moved.insert(name, Err(StateChangeFailed::LaterController(read.controller_epoch)));
                 }
-                Some(read) => current.push((name, read.state)),
+                Some((read, age)) => {
+                    if strategy == Strategy::Restarted {
+                        restarted.insert(name.clone(), self.ctx.registered_since(age));
+                    }
+                    current.push((name, read.state));
+                }
             }
         }
         let unclean = self.unclean_topics(&current, strategy).await?;
@@ -245,7 +264,7 @@ impl Core {
                 replicas: &replicas,
                 live: &live,
                 live_or_shutting_down: &online(true),
-                shutting_down: &shutting_down,
+                shutting_down: restarted.get(&name).unwrap_or(&shutting_down),
                 unclean_allowed: unclean.get(&name.topic).copied().unwrap_or(false),
                 leader_recovery: self.settings.leader_recovery,
             };
@@ -326,7 +345,13 @@ impl Core {
     /// A topic's effective `unclean.leader.election.enable`: its own override, else the broker's.
     async fn is_unclean_enabled(&self, topic: &str) -> Outcome<bool> {
         let entity = crate::zk::znode::config::ConfigEntity::topic(topic);
-        let overrides = store::configs::read(&self.link.session, &entity).await?;
+        let overrides = match store::configs::read(&self.link.session, &entity).await {
+            Err(StoreError::Znode(error)) => {
+                tracing::error!(topic, "topic's config not understood, its unclean elections are off: {error}");
+                return Ok(false);
+            }
+            read => read?,
+        };
         let own = overrides.get("unclean.leader.election.enable").map(|v| v.trim().eq_ignore_ascii_case("true"));
         Ok(own.unwrap_or(self.settings.unclean_leader_election))
     }

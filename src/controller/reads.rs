@@ -94,7 +94,10 @@ impl Core {
             self.link.watches.keep(&topic::path(&name), watch, move |_| Some(Event::PartitionModifications(changed)));
             match TopicNode::decode(&name, &data) {
                 Ok(node) => topics.push((name, node)),
-                Err(error) => tracing::error!(topic = %name, "topic not understood: {error}"),
+                Err(error) => {
+                    tracing::error!(topic = %name, "topic not understood: {error}");
+                    self.ctx.unreadable.insert(name);
+                }
             }
         }
         Ok(topics)
@@ -102,12 +105,18 @@ impl Core {
 
     /// Leader and ISR of partitions, in their order; none where there is no state node.
     pub(super) async fn read_states(&self, of: &[TopicPartition]) -> Outcome<Vec<Option<Leadership>>> {
+        let read = self.read_states_with_age(of).await?;
+        Ok(read.into_iter().map(|read| read.map(|(leadership, _)| leadership)).collect())
+    }
+
+    /// [`Core::read_states`] with the transaction (zxid) that wrote each last: broker epochs are such numbers too.
+    pub(super) async fn read_states_with_age(&self, of: &[TopicPartition]) -> Outcome<Vec<Option<(Leadership, i64)>>> {
         let paths: Vec<String> = of.iter().map(partition_state::path).collect();
         let nodes = self.link.session.get_all(&paths).await?;
         let decode = |(name, node): (&TopicPartition, Option<(bytes::Bytes, Stat)>)| {
             let (data, stat) = node?;
             match partition_state::PartitionState::decode(name, &data) {
-                Ok(state) => Some(from_znode(state, stat.version)),
+                Ok(state) => Some((from_znode(state, stat.version), stat.mzxid)),
                 Err(error) => {
                     tracing::error!(partition = %name, "partition state not understood: {error}");
                     None

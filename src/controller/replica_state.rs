@@ -17,8 +17,8 @@ use crate::zk::store::{self, partitions::SetOutcome};
 impl Core {
     /// Gives every replica its first state of this term, tells the live ones of their roles and takes the others out of the ISRs
     /// (`startup`).
-    pub(super) async fn start_replica_states(&mut self) -> Outcome {
-        let (online, offline) = self.ctx.online_and_offline_replicas();
+    pub(super) async fn start_replica_states(&mut self, of: &[TopicPartition]) -> Outcome {
+        let (online, offline) = self.ctx.online_and_offline_replicas(of);
         for (replicas, state) in [(&online, ReplicaState::Online), (&offline, ReplicaState::DeletionIneligible)] {
             for (name, broker) in replicas {
                 self.set_replica_state(name, *broker, state);

@@ -245,7 +245,9 @@ impl Group {
             })
             .collect();
         let gone = codes.iter().filter(|(_, code)| *code == ErrorCode::None).map(|(place, _)| place.clone());
-        let removed = self.offsets.remove(gone.collect::<Vec<_>>());
+        let gone: Vec<Place> = gone.collect();
+        self.offsets.forget_in_txns(&gone);
+        let removed = self.offsets.remove(gone);
         Ok((codes, removed))
     }
 

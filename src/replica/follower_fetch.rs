@@ -90,11 +90,16 @@ impl Replicas {
                 at: self.env.clock.now(),
                 broker_epoch: follower.broker_epoch,
             };
+            let start_before = known.log_start_offset;
             isr::note(known, &fetch);
+            let start_moved = known.log_start_offset != start_before;
             let max_lag = self.max_lag();
             known.joining = is_alive && !in_isr && isr::is_caught_up(known, leader_end, fetch.at, max_lag);
             let larger = if is_alive { isr::expansion(&state, follower.broker, log.high_watermark()) } else { None };
             let changes = larger.is_some();
+            if start_moved {
+                state.wake_all(); // whoever deletes records waits for this
+            }
             if let Some(isr) = larger {
                 tracing::info!(partition = %partition.id, from = ?state.isr, to = ?isr, "expanding the ISR");
                 state.pending = Some(PendingIsr { isr, parked: false });

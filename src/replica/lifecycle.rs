@@ -8,6 +8,7 @@ use super::table::{Hosted, Replicas};
 use crate::base::env::Lane;
 use crate::base::{ErrorCode, TopicId, TopicPartition};
 use crate::config::LogConfig;
+use crate::log::NewLog;
 
 /// What StopReplica wants of a partition.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,15 @@ pub struct Stop {
 }
 
 impl Replicas {
+    /// Makes the logs of new partitions that are not hosted yet, many at a time; what fails says so when it is assigned. Those on
+    /// directories of the administrator's choice are left to that.
+    pub async fn prepare(&self, new: Vec<(TopicPartition, Option<TopicId>, Arc<LogConfig>)>) {
+        let chosen = self.preferred_dirs.read().clone();
+        let new = new.into_iter().filter(|(id, _, _)| self.hosted(id).is_none() && !chosen.contains_key(id));
+        let new = new.map(|(partition, topic_id, config)| NewLog { partition, topic_id, config });
+        self.logs.prepare(new.collect()).await;
+    }
+
     /// Puts one partition of a LeaderAndIsr into effect (`ReplicaManager.becomeLeaderOrFollower`). A leader answers at once and settles
     /// behind; a follower is fenced at once.
     ///

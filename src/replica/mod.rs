@@ -5,7 +5,8 @@
 //! control applier alone. Nothing here knows ZooKeeper or the controller.
 //!
 //! A leader learns of its followers by their fetches (`follower_fetch`, pure `isr`) and proposes changes of the in-sync replicas to the
-//! controller (`isr_changes`); a follower copies by its `fetcher`.
+//! controller (`isr_changes`); a follower copies by its `fetcher`. `throttles` holds back the copying of moves, `selector` sends
+//! consumers to the replica of their rack.
 //!
 //! Lock order: append mutex of the log, partition state, waiters. The table's lock is taken alone. Never two partitions at once.
 
@@ -25,8 +26,10 @@ pub mod lifecycle;
 pub mod offsets;
 pub mod partition;
 pub mod read;
+pub mod selector;
 pub mod state;
 pub mod table;
+mod throttles;
 pub mod upkeep;
 pub mod wait;
 

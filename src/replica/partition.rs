@@ -96,17 +96,32 @@ impl Partition {
         }
     }
 
+    /// In service, in the epoch that a client knows, whatever its role?
+    ///
+    /// # Errors
+    /// The partition's code: KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
+    pub fn check_readable(&self, known_epoch: i32) -> Result<(), ErrorCode> {
+        let state = self.state();
+        if state.offline {
+            return Err(ErrorCode::KafkaStorageError);
+        }
+        state.check_epoch(known_epoch)
+    }
+
     /// Leader of the epoch that a client knows?
     ///
     /// # Errors
     /// The partition's code: KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
     pub fn check_leader(&self, known_epoch: i32) -> Result<(), ErrorCode> {
-        let state = self.state();
-        if state.offline {
-            return Err(ErrorCode::KafkaStorageError);
-        }
-        state.check_epoch(known_epoch)?;
-        state.check_leader()
+        self.check_readable(known_epoch)?;
+        self.state().check_leader()
+    }
+}
+
+impl StateGuard<'_> {
+    /// Everyone who waits looks again afterwards, also after a [`Partition::touch`].
+    pub fn wake_all(&mut self) {
+        self.wake_all = true;
     }
 }
 

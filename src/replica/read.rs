@@ -12,7 +12,7 @@ use super::follower_fetch::{FollowerId, divergence};
 use super::partition::Partition;
 use super::table::Replicas;
 use super::wait::{Registration, Until, Waiter};
-use crate::base::{ErrorCode, TopicPartition};
+use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::disk::FileSlice;
 use crate::log::{AbortedTxn, EpochEnd, ReadRequest};
 
@@ -27,6 +27,8 @@ pub struct ReadLimits {
     pub committed_transactions_only: bool,
     /// A follower reads, and up to the log's end; none for a consumer.
     pub follower: Option<FollowerId>,
+    /// A consumer that may read from a follower too (Fetch 11 and later, KIP-392).
+    pub any_replica: bool,
 }
 
 /// What one partition gave.
@@ -46,6 +48,8 @@ pub struct PartitionRead {
     pub aborted: Option<Vec<AbortedTxn>>,
     /// The reader's log parts from this one here: it has to truncate before it reads on.
     pub diverging: Option<EpochEnd>,
+    /// The consumer is to read from this replica instead.
+    pub preferred: Option<BrokerId>,
 }
 
 impl PartitionRead {
@@ -59,6 +63,7 @@ impl PartitionRead {
             slice: None,
             aborted: Some(Vec::new()),
             diverging: None,
+            preferred: None,
         }
     }
 
@@ -124,7 +129,11 @@ impl Replicas {
             }
             Err(code) => return PartitionRead::failed(code),
         };
-        if let Err(code) = partition.check_leader(wanted.current_leader_epoch) {
+        let checked = match limits.any_replica {
+            true => partition.check_readable(wanted.current_leader_epoch),
+            false => partition.check_leader(wanted.current_leader_epoch),
+        };
+        if let Err(code) = checked {
             return PartitionRead::failed(code);
         }
         let log = &partition.log;
@@ -165,8 +174,10 @@ impl Replicas {
             slice: None,
             aborted: None,
             diverging,
+            preferred: None,
         };
-        if diverging.is_some() {
+        let held_back = limits.follower.is_some_and(|follower| self.holds_back(&partition, follower.broker));
+        if diverging.is_some() || held_back {
             return read;
         }
         match log.read(ask).await {

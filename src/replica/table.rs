@@ -13,10 +13,12 @@ use super::fetcher::Fetchers;
 use super::heard::Heard;
 use super::isr_changes::{DEFAULT_MAX_LAG, IsrChanges};
 use super::partition::Partition;
+use super::selector::Selector;
 use crate::base::env::Seed;
 use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
 use crate::cluster::Cluster;
 use crate::log::LogManager;
+use crate::quota::Throttle;
 
 /// What the broker knows of a partition that it was told to host.
 #[derive(Clone, Debug)]
@@ -42,6 +44,10 @@ pub struct Replicas {
     pub isr_changes: IsrChanges,
     /// Followers whose fetch is received and not yet looked at.
     pub heard: Heard,
+    /// `leader.replication.throttled.rate`, and what throttled followers were sent. The followers' own throttle is the fetchers'.
+    pub throttle: Throttle,
+    /// Who consumers read from.
+    pub selector: Selector,
     fetchers: OnceLock<Fetchers>,
     max_lag_ms: AtomicU64,
     table: RwLock<HashMap<TopicPartition, Hosted, Seed>>,
@@ -61,6 +67,8 @@ impl Replicas {
             sessions,
             isr_changes: IsrChanges::default(),
             heard: Heard::default(),
+            throttle: Throttle::default(),
+            selector: Selector::default(),
             fetchers: OnceLock::new(),
             max_lag_ms: AtomicU64::new(DEFAULT_MAX_LAG.as_millis() as u64),
             table,

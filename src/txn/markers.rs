@@ -120,7 +120,7 @@ impl Markers {
         let mut queues = self.queues.lock();
         let queue = queues.entry(leader).or_insert_with(|| {
             let (sender, queue) = mpsc::unbounded_channel();
-            let sender_task = Sender { coordinator: coordinator.clone(), leader, client: None };
+            let sender_task = Sender { coordinator: coordinator.clone(), leader, client: None, failing: false };
             self.env.tasks.spawn(Lane::Data, "transaction markers", sender_task.run(queue));
             sender
         });
@@ -145,6 +145,8 @@ struct Sender {
     coordinator: Arc<Coordinator>,
     leader: BrokerId,
     client: Option<BrokerClient>,
+    /// The last request failed: told once, for it is tried again and again.
+    failing: bool,
 }
 
 impl Sender {
@@ -157,9 +159,14 @@ impl Sender {
             }
             let request = WriteTxnMarkersRequest { markers: jobs.iter().map(marker).collect() };
             match self.ask(request).await {
-                Ok(answer) => self.settle(&mut jobs, &answer),
+                Ok(answer) => {
+                    self.failing = false;
+                    self.settle(&mut jobs, &answer);
+                }
                 Err(why) => {
-                    tracing::info!(broker = self.leader, %why, transactions = jobs.len(), "markers were not sent");
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::info!(broker = self.leader, %why, transactions = jobs.len(), "markers can't be sent; trying on");
+                    }
                     jobs.drain(..).for_each(|job| self.coordinator.markers.again(&self.coordinator, job));
                 }
             }

@@ -12,6 +12,7 @@ mod counting;
 mod disk;
 mod group;
 mod log;
+mod quota;
 mod record;
 mod replica;
 mod server;

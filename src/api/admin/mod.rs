@@ -1,9 +1,12 @@
-//! Topics made, grown and deleted; directories described.
+//! Topics made, grown, moved and deleted; leaders elected; directories described.
 
+pub mod alter_partition_reassignments;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_log_dirs;
+pub mod elect_leaders;
+pub mod list_partition_reassignments;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,10 @@ use crate::admin::Admin;
 use crate::base::Env;
 use crate::base::env::Lane;
 use crate::cluster::{Cluster, MetadataImage, NO_LEADER};
+use crate::wire::Str;
+
+/// Kafka's words for NOT_CONTROLLER, where an answer carries words.
+pub const NOT_THE_CONTROLLER: Str = Str::from_static("This is not the correct controller for this cluster.");
 
 /// What creation, growth and deletion act on: as much of the [`Api`] as stands without partitions.
 #[derive(Clone, Debug)]

@@ -144,6 +144,7 @@ impl Task {
         }
         let mut answer = LeaderAndIsrResponse::default();
         let mut topics_read = TopicsRead::default();
+        self.prepare(&request, &mut topics_read).await;
         for state in &request.ungrouped_partition_states {
             let error = self.assign(&state.topic_name, TopicId::ZERO, state, &mut topics_read).await;
             answer.partition_errors.push(partition_error(&state.topic_name, state, error));
@@ -165,6 +166,32 @@ impl Task {
         self.parts.replicas.assigned();
         self.start_checkpoints();
         answer
+    }
+
+    /// Makes the logs of a new topic's partitions together.
+    async fn prepare(&self, request: &LeaderAndIsrRequest, topics_read: &mut TopicsRead) {
+        let me = self.parts.cluster.broker_id;
+        let mut new = Vec::new();
+        for topic in &request.topic_states {
+            let mut config = None;
+            for state in topic.partition_states.iter().filter(|state| state.is_new && state.replicas.contains(&me)) {
+                let partition = TopicPartition::new(&*topic.topic_name, state.partition_index);
+                if self.parts.replicas.hosted(&partition).is_some() {
+                    continue;
+                }
+                if config.is_none() {
+                    if topics_read.topics.insert(String::from(&topic.topic_name)) {
+                        self.read_config(&topic.topic_name, topics_read).await;
+                    }
+                    config = Some(self.parts.config.topic(&self.parts.cluster.overrides.get(&topic.topic_name)));
+                }
+                let topic_id = (!topic.topic_id.is_zero()).then_some(topic.topic_id);
+                new.extend(config.clone().map(|config| (partition, topic_id, config)));
+            }
+        }
+        if new.len() > 1 {
+            self.parts.replicas.prepare(new).await;
+        }
     }
 
     async fn assign(

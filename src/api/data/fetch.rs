@@ -10,12 +10,14 @@ use super::down_convert::{ForOldClient, convert};
 use super::is_read_committed;
 use super::leaders::Leaders;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
+use crate::base::ids::NO_BROKER;
 use crate::base::{ErrorCode, TopicId};
 use crate::cluster::MetadataImage;
 use crate::replica::fetch_session::{SessionKey, Told, Wanted};
 use crate::replica::fetch_sessions::{FetchContext, SessionAsk};
 use crate::replica::follower_fetch::FollowerId;
 use crate::replica::read::{PartitionRead, ReadLimits};
+use crate::replica::selector::Consumer;
 use crate::wire::{
     FetchRequest, FetchResponse, FetchResponseAbortedTransaction, FetchResponseEpochEndOffset,
     FetchResponseLeaderIdAndEpoch, FetchResponseNodeEndpoint, FetchResponsePartition, FetchResponseTopic, Records,
@@ -25,6 +27,9 @@ use crate::wire::{
 const FIRST_TOPIC_ID_VERSION: i16 = 13;
 /// The first version that tells of the current leader and where it is (KIP-951); the tagged field alone is older.
 const FIRST_HINT_VERSION: i16 = 16;
+
+/// The first version whose consumers may read from followers, and say where they are (KIP-392).
+const FIRST_RACK_VERSION: i16 = 11;
 
 /// Reads at once; when that is not enough, the answer comes later.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
@@ -40,6 +45,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         hard_max_bytes: version <= 2,
         committed_transactions_only: is_read_committed(asked.isolation_level),
         follower: follower(&asked),
+        any_replica: version >= FIRST_RACK_VERSION && follower(&asked).is_none(),
     };
     let image = api.cluster.metadata.load();
     let context = match api.replicas.sessions.begin(session_ask(&asked, version, &image), api.env.clock.now()) {
@@ -49,6 +55,21 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         }
     };
     let wanted = resolve(&context, &image);
+    if limits.any_replica && !asked.rack_id.is_empty() {
+        let consumer = Consumer { rack: &asked.rack_id, listener: &request.peer.listener };
+        let elsewhere = |(key, wanted): &(SessionKey, Wanted)| api.replicas.read_elsewhere(key, wanted, consumer);
+        let elsewhere: Vec<_> = wanted.iter().map(elsewhere).collect();
+        if elsewhere.iter().any(Option::is_some) {
+            // It is told at once; what it is to read here comes along as far as it is there.
+            let (here, _): (Vec<_>, Vec<_>) =
+                wanted.iter().cloned().zip(&elsewhere).filter(|(_, sent)| sent.is_none()).unzip();
+            let mut here = api.replicas.read(&here, limits).await.into_iter();
+            let reads = elsewhere.into_iter().filter_map(|sent| sent.or_else(|| here.next())).collect();
+            let fetch =
+                Fetch { api: api.clone(), peer: request.peer, replier, context, wanted, limits, unknown: vec![] };
+            return Ok(fetch.answer(reads).await);
+        }
+    }
     let reads = {
         let _received = limits.follower.map(|follower| api.replicas.heard.received(follower.broker));
         api.replicas.read(&wanted, limits).await
@@ -181,13 +202,16 @@ impl Fetch {
                     error: read.error,
                     high_watermark: read.high_watermark,
                     log_start_offset: read.log_start_offset,
-                    has_content: !read.is_empty() || read.diverging.is_some(),
+                    has_content: !read.is_empty() || read.diverging.is_some() || read.preferred.is_some(),
                     has_records: !read.is_empty(),
                 };
                 (key.clone(), *wanted, told)
             })
             .collect();
         let (session_id, included) = self.context.answer(&self.api.replicas.sessions, &told, self.api.env.clock.now());
+        if self.limits.follower.is_some() {
+            self.api.replicas.note_sent(&self.wanted, &reads);
+        }
         let image = self.api.cluster.metadata.load();
         let mut leaders = Leaders::new(&image, &self.peer);
         let mut response = FetchResponse { session_id, ..Default::default() };
@@ -260,6 +284,7 @@ fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchRespo
             epoch: end.epoch,
             end_offset: end.end_offset,
         }),
+        preferred_read_replica: read.preferred.unwrap_or(NO_BROKER),
         records: Records::Bytes(Bytes::new()),
         ..Default::default()
     }

@@ -12,6 +12,7 @@ use crate::controller::core::{Core, Outcome};
 use crate::controller::election::Strategy;
 use crate::controller::event::{Elections, Event};
 use crate::controller::handle::{ApiError, ElectionKind};
+use crate::controller::partition_state::StateChangeFailed;
 use crate::controller::states::PartitionState;
 use crate::zk::store;
 use crate::zk::znode::preferred_election;
@@ -62,7 +63,8 @@ impl Core {
         let moved = self.move_partitions(&electable, PartitionState::Online, Some(strategy)).await?;
         elections.extend(moved.into_iter().map(|(name, outcome)| {
             let outcome = outcome.map(|state| state.leader);
-            (name, outcome.map_err(|error| ApiError::new(code, error.to_string())))
+            let outcome = outcome.map_err(|error| ApiError::new(code, refusal(&name, kind, &error)));
+            (name, outcome)
         }));
         Ok(Ok(elections))
     }
@@ -159,5 +161,19 @@ impl Core {
             self.bring_online(&partitions).await?;
         }
         Ok(())
+    }
+}
+
+/// What an administrator reads of an election that failed: Kafka's words where nobody could lead, else the reason.
+fn refusal(name: &TopicPartition, kind: ElectionKind, error: &StateChangeFailed) -> String {
+    let strategy = match kind {
+        ElectionKind::Preferred => "PreferredReplicaPartitionLeaderElectionStrategy",
+        ElectionKind::Unclean => "OfflinePartitionLeaderElectionStrategy(true)",
+    };
+    match error {
+        StateChangeFailed::NoCandidate { .. } => {
+            format!("Failed to elect leader for partition {name} under strategy {strategy}")
+        }
+        other => other.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::TopicPartition;
+use crate::base::{BrokerId, TopicPartition};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
 use crate::zk::store;
@@ -18,12 +18,15 @@ impl Core {
     pub(in crate::controller) async fn take_over(&mut self) -> Outcome {
         self.set_up_features().await?;
         self.clear_notices().await?;
-        self.load_context().await?;
+        let restarted = self.load_context().await?;
         self.load_deletions().await?;
         // Brokers learn of each other and of this controller before any LeaderAndIsr names a leader.
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), []);
-        self.start_replica_states().await?;
-        self.start_partition_states().await?;
+        let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
+        self.init_partition_states(&all);
+        self.replace_restarted_leaders(&restarted).await?;
+        self.start_replica_states(&all).await?;
+        self.bring_all_online().await?;
         tracing::info!(epoch = self.ctx.epoch, brokers = ?self.ctx.live_brokers(), "controller is ready");
         self.start_reassignments().await?;
         self.resume_deletions().await?;
@@ -71,8 +74,9 @@ impl Core {
         Ok(())
     }
 
-    /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read.
-    async fn load_context(&mut self) -> Outcome {
+    /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read. Returns the partitions whose leader has
+    /// restarted unseen and can be replaced.
+    async fn load_context(&mut self) -> Outcome<Vec<TopicPartition>> {
         self.ctx.brokers = self.read_brokers().await?;
         let names = self.list_and_watch(topic::PATH, || Event::TopicChange).await?;
         let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
@@ -80,15 +84,28 @@ impl Core {
         self.take_topics(topics).await?;
         let ids = self.ctx.live_or_shutting_down();
         self.watch_brokers(&ids).await?;
-        self.load_leadership().await?;
+        let restarted = self.load_leadership().await?;
         self.add_channels(&ids);
-        Ok(())
+        Ok(restarted)
     }
 
-    /// Leader and ISR of every partition.
-    async fn load_leadership(&mut self) -> Outcome {
+    /// Leader and ISR of every partition. Returns those whose leader has registered since their state was written, while another
+    /// member of the ISR lives that has not.
+    async fn load_leadership(&mut self) -> Outcome<Vec<TopicPartition>> {
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
-        self.refresh_leadership(&all).await
+        let read = self.read_states_with_age(&all).await?;
+        let mut restarted = Vec::new();
+        for (name, read) in all.into_iter().zip(read) {
+            let Some((leadership, age)) = read else { continue };
+            let state = &leadership.state;
+            let since = self.ctx.registered_since(age);
+            let is_older = |id: &BrokerId| self.ctx.is_live(*id) && !since.contains(id);
+            if since.contains(&state.leader) && state.isr.iter().any(is_older) {
+                restarted.push(name.clone());
+            }
+            self.ctx.set_leadership(&name, leadership);
+        }
+        Ok(restarted)
     }
 
     /// Reads leader and ISR of some partitions again.

@@ -1,8 +1,10 @@
 //! Events AllocateProducerIds and UpdateFeatures: the two APIs that the controller serves beside its own work.
 
+use std::collections::BTreeMap;
+
 use crate::base::{BrokerId, ErrorCode};
 use crate::controller::core::{Core, Outcome};
-use crate::controller::handle::{ApiError, ProducerIdBlock};
+use crate::controller::handle::{ApiError, FeatureChange, FeatureUpdate, ProducerIdBlock};
 use crate::zk::store;
 
 impl Core {
@@ -33,15 +35,35 @@ impl Core {
     /// No feature can be finalized in a ZooKeeper-mode cluster, as no broker supports one.
     pub(in crate::controller) fn on_update_features(
         &self,
-        features: Vec<String>,
-    ) -> Result<Vec<(String, ApiError)>, ErrorCode> {
+        updates: Vec<FeatureUpdate>,
+    ) -> Result<BTreeMap<String, ApiError>, ErrorCode> {
         if !self.is_active() {
             return Err(ErrorCode::NotController);
         }
-        let refuse = |feature: String| {
-            let message = "Could not apply finalized feature update because the provided feature is not supported.";
-            (feature, ApiError::new(ErrorCode::InvalidRequest, message))
-        };
-        Ok(features.into_iter().map(refuse).collect())
+        let mut judged = BTreeMap::new();
+        for update in updates {
+            // Of a feature that is named twice the first counts, as in Kafka.
+            let message = refuse(&update);
+            judged.entry(update.feature).or_insert_with(|| ApiError::new(ErrorCode::InvalidRequest, message));
+        }
+        Ok(judged)
+    }
+}
+
+/// Why a feature can't change, in Kafka's words and its order of checks (`validateFeatureUpdate` where nothing is finalized yet).
+fn refuse(update: &FeatureUpdate) -> String {
+    if update.feature.is_empty() {
+        return "Feature name can not be empty.".into();
+    }
+    match update.change {
+        FeatureChange::Unknown => "Received unknown upgrade type.".into(),
+        FeatureChange::SafeDowngrade | FeatureChange::UnsafeDowngrade if update.level < 1 => {
+            "Can not delete non-existing finalized feature.".into()
+        }
+        FeatureChange::Upgrade if update.level < 1 => format!(
+            "Can not provide versionLevel: {} less than 1 without setting the SAFE downgradeType in the request.",
+            update.level
+        ),
+        _ => "Could not apply finalized feature update because the provided feature is not supported.".into(),
     }
 }

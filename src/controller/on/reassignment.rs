@@ -17,7 +17,7 @@ use crate::controller::partition_state::{MAX_RACES, to_znode};
 use crate::controller::reads::to_node;
 use crate::controller::states::{PartitionState, ReplicaState};
 use crate::zk::session::WatchKind;
-use crate::zk::store::{self, partitions::SetOutcome};
+use crate::zk::store::{self, StoreError, partitions::SetOutcome};
 use crate::zk::znode::{reassign, topic};
 
 /// Targets by partition, as the ZooKeeper node holds them.
@@ -86,7 +86,7 @@ impl Core {
         if !exists {
             return Ok(Vec::new());
         }
-        let targets = store::admin::reassignments(&self.link.session).await?.unwrap_or_default();
+        let targets = self.asked_reassignments().await?.unwrap_or_default();
         let mut moves = Moves::new();
         for (name, target) in targets {
             // Unlike over the API the target's brokers need not live; the move waits for them.
@@ -209,8 +209,8 @@ impl Core {
         if !assignment.is_being_reassigned() {
             return Ok(true);
         }
-        let state = store::partitions::state(&self.link.session, name).await?;
-        Ok(state.is_some_and(|(state, _)| assignment.target().iter().all(|id| state.isr.contains(id))))
+        let read = self.read_states(std::slice::from_ref(name)).await?.pop().flatten();
+        Ok(read.is_some_and(|read| assignment.target().iter().all(|id| read.state.isr.contains(id))))
     }
 
     /// Stops and deletes replicas without waiting for the broker: success is assumed.
@@ -279,9 +279,21 @@ impl Core {
         Ok(())
     }
 
+    /// What `/admin/reassign_partitions` asks for. None without the node, or with one that can't be understood: that is left for its
+    /// writer to mend, and must not keep this controller from its other work.
+    async fn asked_reassignments(&self) -> Outcome<Option<Targets>> {
+        match store::admin::reassignments(&self.link.session).await {
+            Err(StoreError::Znode(error)) => {
+                tracing::error!("{} not understood: {error}", reassign::PATH);
+                Ok(None)
+            }
+            read => Ok(read?),
+        }
+    }
+
     /// Takes partitions out of `/admin/reassign_partitions`; an empty node is deleted, and looked for again.
     async fn remove_from_reassign_node(&mut self, which: impl Fn(&TopicPartition, &Vec<BrokerId>) -> bool) -> Outcome {
-        let Some(asked) = store::admin::reassignments(&self.link.session).await? else { return Ok(()) };
+        let Some(asked) = self.asked_reassignments().await? else { return Ok(()) };
         let left: Targets = asked.into_iter().filter(|(name, target)| !which(name, target)).collect();
         store::admin::set_reassignments(&self.link.session, self.link.term()?, &left).await?;
         if left.is_empty() {

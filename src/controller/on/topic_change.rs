@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::TopicPartition;
-use crate::controller::context::Replica;
+use crate::controller::context::{Context, Replica};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::election::Strategy;
 use crate::controller::event::Event;
@@ -27,15 +27,35 @@ impl Core {
         }
         let names: Vec<Arc<str>> = read.iter().map(|(name, _)| name.clone()).collect();
         self.take_topics(read).await?;
-        let partitions: Vec<TopicPartition> = names.iter().flat_map(|name| self.ctx.partitions_of(name)).collect();
-        self.on_new_partitions(&partitions).await
+        let (mended, new): (Vec<&Arc<str>>, Vec<&Arc<str>>) =
+            names.iter().partition(|name| self.ctx.unreadable.remove(*name));
+        let of = |ctx: &Context, names: &[&Arc<str>]| -> Vec<TopicPartition> {
+            names.iter().flat_map(|name| ctx.partitions_of(name)).collect()
+        };
+        let (mended, mut new) = (of(&self.ctx, &mended), of(&self.ctx, &new));
+        if !mended.is_empty() {
+            new.extend(self.adopt_partitions(mended).await?);
+        }
+        self.on_new_partitions(&new).await
+    }
+
+    /// Takes in the partitions of topics whose node has been mended, as a new controller would. Returns those that never had a leader.
+    async fn adopt_partitions(&mut self, partitions: Vec<TopicPartition>) -> Outcome<Vec<TopicPartition>> {
+        self.refresh_leadership(&partitions).await?;
+        let (old, new): (Vec<_>, Vec<_>) = partitions.into_iter().partition(|name| self.ctx.leadership(name).is_some());
+        self.init_partition_states(&old);
+        self.start_replica_states(&old).await?;
+        self.bring_online(&old).await?;
+        Ok(new)
     }
 
     /// A topic's node has changed: new partitions are taken in, other replicas of known ones are not looked at.
     pub(in crate::controller) async fn on_partition_modifications(&mut self, name: &Arc<str>) -> Outcome {
         let Some((name, node)) = self.read_topics(std::slice::from_ref(name)).await?.pop() else { return Ok(()) };
         if !self.ctx.topics.contains_key(&name) {
-            return Ok(()); // the change of the list has not been taken up yet
+            // The change of the list has not been taken up yet, or the node could not be understood when it was.
+            self.events.put(Event::TopicChange);
+            return Ok(());
         }
         let of = |index: i32| TopicPartition { topic: name.clone(), partition: index };
         let added: Vec<i32> =

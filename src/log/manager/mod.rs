@@ -7,7 +7,10 @@
 mod background;
 mod cleaning;
 mod load;
+mod prepare;
 mod stop;
+
+pub use prepare::NewLog;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -270,11 +273,8 @@ impl LogManager {
         if let [only] = online[..] {
             return Ok(Arc::clone(only));
         }
-        let count = |home: &Arc<Home>| {
-            let here = |log: &&Arc<Log>| Arc::ptr_eq(log.home(), home);
-            self.current.read().values().filter(here).count() + self.futures.read().values().filter(here).count()
-        };
-        match online.into_iter().min_by_key(|home| count(home)) {
+        let counts = self.log_counts();
+        match online.into_iter().min_by_key(|home| counts.get(home.path())) {
             Some(home) => Ok(Arc::clone(home)),
             None => Err(self.homes.first().map_or(LogError::NoSuchDir(PathBuf::new()), |h| {
                 h.check().err().unwrap_or_else(|| LogError::NoSuchDir(h.path().to_path_buf()))

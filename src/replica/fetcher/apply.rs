@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::truncation::{self, Restart};
 use crate::base::sabotage::{self, Sabotage};
-use crate::base::{ErrorCode, TopicId};
+use crate::base::{BrokerId, ErrorCode, TopicId};
 use crate::log::{AppendError, EpochEnd, LogError, LogWriter};
 use crate::replica::fetch_session::Wanted;
 use crate::replica::partition::Partition;
@@ -44,6 +44,12 @@ impl Followed {
             last_fetched_epoch: log.latest_epoch().unwrap_or(-1),
         };
         super::session::Ask { topic_id: log.topic_id().unwrap_or(TopicId::ZERO), wanted }
+    }
+
+    /// Is this replica one of those that `follower.replication.throttled.replicas` names?
+    pub fn is_throttled(&self, me: BrokerId) -> bool {
+        let Partition { id, log, .. } = &*self.partition;
+        log.config().follower_throttled_replicas.contains(id.partition, me)
     }
 
     /// Before the first fetch: a log that knows no epoch can't find out by fetching where it parts from the leader's, so it goes back

@@ -32,6 +32,7 @@ use crate::base::env::Lane;
 use crate::base::{BrokerId, Env, TopicPartition};
 use crate::client::Target;
 use crate::cluster::Cluster;
+use crate::quota::Throttle;
 
 /// Leader and fetcher number: a task.
 type Key = (BrokerId, u32);
@@ -51,6 +52,8 @@ struct Shared {
     settings: FetcherSettings,
     /// `num.replica.fetchers`, which changes at run time.
     fetchers_per_leader: AtomicU32,
+    /// `follower.replication.throttled.rate`, and what throttled replicas have copied.
+    throttle: Throttle,
     /// Where leaders listen, as LeaderAndIsr said: UpdateMetadata comes after it.
     addresses: Mutex<BTreeMap<BrokerId, Target>>,
 }
@@ -91,12 +94,26 @@ enum Command {
     Stop,
 }
 
+/// What ends a task's wait for an answer.
+#[derive(Debug)]
+enum Interrupt {
+    Closed,
+    Newcomers,
+}
+
 impl Fetchers {
     /// No tasks yet: they start with the first partition of their leader.
     pub fn new(env: Env, cluster: Arc<Cluster>, settings: FetcherSettings) -> Self {
         let fetchers_per_leader = AtomicU32::new(settings.fetchers_per_leader);
-        let shared = Arc::new(Shared { env, cluster, settings, fetchers_per_leader, addresses: Mutex::default() });
+        let throttle = Throttle::default();
+        let addresses = Mutex::default();
+        let shared = Arc::new(Shared { env, cluster, settings, fetchers_per_leader, throttle, addresses });
         Self { shared, table: Mutex::default() }
+    }
+
+    /// The throttle of all followers on this broker.
+    pub fn throttle(&self) -> &Throttle {
+        &self.shared.throttle
     }
 
     /// Where a leader listens on the inter-broker listener, from a LeaderAndIsr.
@@ -209,9 +226,18 @@ impl Inbox {
         self.1.notified().await;
     }
 
-    /// Resolves when the task is to end.
-    async fn closed(&self) {
-        while !self.0.lock().closed {
+    /// Resolves when the task is to end, or, where that is asked for, to copy something that it may not copy yet.
+    async fn interrupted(&self, by_newcomers: bool) -> Interrupt {
+        loop {
+            {
+                let told = self.0.lock();
+                if told.closed {
+                    return Interrupt::Closed;
+                }
+                if by_newcomers && told.commands.values().any(|command| matches!(command, Command::Follow { .. })) {
+                    return Interrupt::Newcomers;
+                }
+            }
             self.1.notified().await;
         }
     }

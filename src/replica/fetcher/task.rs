@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::apply::{Followed, Trouble};
 use super::session::ClientSession;
-use super::{Command, Inbox, Key, Shared};
+use super::{Command, Inbox, Interrupt, Key, Shared};
 use crate::base::{ErrorCode, TopicPartition};
 use crate::client::{BrokerClient, ClientError, ClientOptions};
 use crate::log::EpochEnd;
@@ -22,6 +22,14 @@ use crate::wire::{
 
 /// The first pause after an error; doubled with each further one. A leader is usually told within milliseconds of its followers.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+
+/// A fetcher with at most so many partitions gives the fetch under way up for a new one. That fetch may wait at its leader for half a
+/// second, and the first acks=all record of a new topic with it; but the next has to name all partitions again, which with many of them
+/// costs more than it is worth.
+const INTERRUPTIBLE_PARTITIONS: usize = 500;
+
+/// How long a throttled partition stands back before it is looked at again.
+const THROTTLED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The version to use while a topic id is unknown.
 const LAST_NAMED_VERSION: i16 = 12;
@@ -49,6 +57,8 @@ pub(super) struct Task {
 struct Entry {
     followed: Followed,
     backoff: Duration,
+    /// It had all that was committed at its last fetch: such a replica is not throttled.
+    has_committed: bool,
 }
 
 impl Task {
@@ -73,6 +83,7 @@ impl Task {
         while let Some(commands) = inbox.take() {
             self.obey(commands).await;
             self.wake_delayed();
+            self.hold_throttled();
             if self.session.is_idle() {
                 let until = self.delayed.values().min().copied();
                 tokio::select! {
@@ -82,9 +93,16 @@ impl Task {
                 }
                 continue;
             }
+            let may_interrupt = self.partitions.len() <= INTERRUPTIBLE_PARTITIONS;
             let answer = tokio::select! {
                 biased;
-                () = inbox.closed() => break,
+                interrupt = inbox.interrupted(may_interrupt) => match interrupt {
+                    Interrupt::Closed => break,
+                    Interrupt::Newcomers => {
+                        self.session.failed(); // nor is there a connection any more
+                        continue;
+                    }
+                },
                 answer = self.fetch() => answer,
             };
             match answer {
@@ -115,7 +133,8 @@ impl Task {
                 Command::Follow { partition, leader_epoch } => {
                     let followed = Followed { partition, leader_epoch };
                     let prepared = followed.prepare().await;
-                    self.partitions.insert(id.clone(), Entry { followed, backoff: FIRST_BACKOFF });
+                    self.partitions
+                        .insert(id.clone(), Entry { followed, backoff: FIRST_BACKOFF, has_committed: false });
                     self.go_on(&id, prepared);
                 }
                 Command::Stop => {
@@ -156,6 +175,22 @@ impl Task {
             self.delayed.remove(&id);
             if let Some(entry) = self.partitions.get(&id) {
                 self.session.want(&id, entry.followed.ask(self.shared.settings.partition_max_bytes));
+            }
+        }
+    }
+
+    /// Leaves throttled partitions out of the next request while they have copied more than they may (KIP-73).
+    fn hold_throttled(&mut self) {
+        let shared = &self.shared;
+        let now = shared.env.clock.now();
+        if !shared.throttle.is_exceeded(now) {
+            return;
+        }
+        let me = shared.cluster.broker_id;
+        for (id, entry) in &self.partitions {
+            if !entry.has_committed && !self.delayed.contains_key(id) && entry.followed.is_throttled(me) {
+                self.session.unwant(id);
+                self.delayed.insert(id.clone(), now + THROTTLED_PAUSE);
             }
         }
     }
@@ -254,7 +289,16 @@ impl Task {
                     Records::Bytes(records) => records,
                     Records::Null | Records::Hole(_) => bytes::Bytes::new(),
                 };
-                followed.append(records, answer.high_watermark, answer.log_start_offset).await
+                let bytes = records.len();
+                let appended = followed.append(records, answer.high_watermark, answer.log_start_offset).await;
+                // Also what a replica in sync copies counts, so that the sum stays below the limit.
+                if !self.shared.throttle.is_off() && followed.is_throttled(self.shared.cluster.broker_id) {
+                    self.shared.throttle.record(self.shared.env.clock.now(), bytes);
+                }
+                if let Some(entry) = self.partitions.get_mut(id) {
+                    entry.has_committed = answer.high_watermark <= entry.followed.partition.log.leo();
+                }
+                appended
             }
             ErrorCode::OffsetOutOfRange => {
                 let end = self.leader_offset(id, LATEST).await?;

@@ -204,6 +204,13 @@ impl Plan {
 
     /// Starts the broker and waits until it serves and knows itself and the leaders of all topics.
     pub fn start(self) -> Broker {
+        let broker = self.start_among_leaderless();
+        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
+        broker
+    }
+
+    /// Starts the broker and waits until it serves, also where topics have no leader.
+    pub fn start_among_leaderless(self) -> Broker {
         if self.kind == Kind::Apache {
             self.wait_for_old_session();
         }
@@ -213,9 +220,7 @@ impl Plan {
                 p.output().contains(STARTED) && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
             })
             .unwrap_or_else(|why| panic!("{why}"));
-        let broker = Broker { process, plan: self };
-        raw::await_metadata(&broker.address(), &tree::children(&broker.plan.connect, "/brokers/topics"));
-        broker
+        Broker { process, plan: self }
     }
 
     /// Starts the broker and waits for nothing: for who looks after it by himself ([`Broker::ended`]).

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod partitions;
 pub mod process;
 pub mod raw;
 pub mod tiny_fs;

@@ -10,6 +10,9 @@ use ottla::wire::{
 
 use crate::broker::bed::{Bed, Client, FETCH, ME, OTHER, batch, fetch, produce, produce_records};
 
+/// The last version whose consumers read from leaders alone.
+const LAST_LEADER_ONLY: i16 = 10;
+
 fn only(mut answer: FetchResponse) -> FetchResponsePartition {
     assert_eq!((answer.error_code, answer.responses.len()), (0, 1));
     answer.responses.remove(0).partitions.remove(0)
@@ -85,12 +88,20 @@ async fn fetch_of_what_nobody_knows_has_no_aborted_transactions_and_of_what_fail
     assert_eq!((beyond.error_code, beyond.high_watermark, beyond.aborted_transactions), (1, -1, None));
 
     follow(&bed, &mut client, "t", id).await;
-    let refused = only(client.ask(&fetch("t", 0, 1000), FETCH).await);
+    let refused = only(client.ask(&fetch("t", 0, 1000), LAST_LEADER_ONLY).await);
     assert_eq!((refused.error_code, refused.high_watermark, refused.aborted_transactions), (6, -1, None));
-    assert_eq!(refused.current_leader.leader_id, -1, "hints begin with version 16");
-    let mut by_id = fetch("t", 0, 1000);
-    by_id.topics[0].topic_id = id;
-    let hinted = only(client.ask(&by_id, 16).await);
+    let read = only(client.ask(&fetch("t", 0, 1), FETCH).await);
+    assert_eq!(read.error_code, 0, "from version 11 on consumers may read from followers");
+    let replica = |version: i16| {
+        let mut asked = fetch("t", 0, 1000);
+        asked.topics[0].topic_id = id;
+        asked.replica_id = if version < 15 { OTHER } else { -1 };
+        asked.replica_state.replica_id = if version < 15 { -1 } else { OTHER };
+        asked
+    };
+    let refused = only(client.ask(&replica(FETCH), FETCH).await);
+    assert_eq!((refused.error_code, refused.current_leader.leader_id), (6, -1), "hints begin with version 16");
+    let hinted = only(client.ask(&replica(16), 16).await);
     assert_eq!((hinted.error_code, hinted.current_leader.leader_id), (6, ME), "as the metadata still has it");
 }
 
@@ -108,10 +119,10 @@ async fn long_poll_wakes_for_records_and_for_the_end_of_leadership() {
 
     assert_eq!(other.produced().await.1.error_code, 0);
 
-    client.send(&fetch("t", 1, 60_000), FETCH).await;
+    client.send(&fetch("t", 1, 60_000), LAST_LEADER_ONLY).await;
     assert!(client.hears_nothing().await);
     follow(&bed, &mut other, "t", id).await;
-    assert_eq!(only(client.answer(FETCH).await.1).error_code, 6);
+    assert_eq!(only(client.answer(LAST_LEADER_ONLY).await.1).error_code, 6);
 }
 
 #[tokio::test(start_paused = true)]

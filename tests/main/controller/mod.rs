@@ -3,6 +3,7 @@
 mod batch;
 mod channel;
 mod chaos;
+mod corrupt;
 mod dead_process;
 mod moves;
 mod pure;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ottla::base::{BrokerId, ErrorCode, TopicId, TopicPartition};
 use ottla::controller::assignment::ReplicaAssignment;
-use ottla::controller::{AlterPartition, ControllerHandle, TopicRef};
+use ottla::controller::{AlterPartition, ControllerHandle, FeatureChange, FeatureUpdate, TopicRef};
 use ottla::zk::store;
 
 use super::world::{Node, World, settle, tp};
@@ -196,6 +196,23 @@ async fn a_new_controller_takes_a_move_up_and_deletion_waits_for_its_end() {
 async fn features_are_refused_each() {
     let world = World::new();
     let (_nodes, controller) = three(&world).await;
-    let answer = controller.update_features(vec!["metadata.version".into()]).await.expect("active");
-    assert_eq!(answer[0].1.code, ErrorCode::InvalidRequest);
+    let update = |feature: &str, level, change| FeatureUpdate { feature: feature.into(), level, change };
+    let updates = vec![
+        update("metadata.version", 3, FeatureChange::Upgrade),
+        update("down", 0, FeatureChange::SafeDowngrade),
+        update("low", 0, FeatureChange::Upgrade),
+        update("odd", 1, FeatureChange::Unknown),
+        update("", 1, FeatureChange::Upgrade),
+    ];
+    let answer = controller.update_features(updates).await.expect("active");
+    assert!(answer.values().all(|error| error.code == ErrorCode::InvalidRequest));
+    let told: Vec<_> = answer.iter().map(|(name, error)| (&**name, error.message.as_deref().unwrap_or(""))).collect();
+    let expected = [
+        ("", "Feature name can not be empty."),
+        ("down", "Can not delete non-existing finalized feature."),
+        ("low", "Can not provide versionLevel: 0 less than 1 without setting the SAFE downgradeType in the request."),
+        ("metadata.version", "Could not apply finalized feature update because the provided feature is not supported."),
+        ("odd", "Received unknown upgrade type."),
+    ];
+    assert_eq!(told, expected);
 }

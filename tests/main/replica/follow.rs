@@ -9,10 +9,11 @@ use bytes::Bytes;
 use ottla::base::env::{Lane, SimNet, Stream};
 use ottla::base::{Env, ErrorCode, TopicId, TopicPartition};
 use ottla::cluster::Cluster;
-use ottla::config::LogConfig;
+use ottla::config::{LogConfig, ThrottledReplicas};
 use ottla::disk::{Disk, SimDisk};
 use ottla::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use ottla::record::{BatchBuilder, Origin};
+use ottla::replica::delete_records::Deletion;
 use ottla::replica::fetch_session::{SessionKey, Wanted};
 use ottla::replica::fetcher::{FetcherSettings, Fetchers};
 use ottla::replica::follower_fetch::FollowerId;
@@ -23,7 +24,8 @@ use ottla::replica::{Partition, Replicas};
 use ottla::wire::{
     ApiKey, FetchRequest, FetchResponse, FetchResponseEpochEndOffset, FetchResponsePartition, FetchResponseTopic,
     ListOffsetsRequest, ListOffsetsResponse, ListOffsetsResponsePartition, ListOffsetsResponseTopic, Records,
-    decode_request, decode_request_header, encode_response,
+    UpdateMetadataRequest, UpdateMetadataRequestBroker, UpdateMetadataRequestEndpoint, decode_request,
+    decode_request_header, encode_response,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -42,6 +44,10 @@ fn topic_id() -> TopicId {
 
 /// The replicas of one broker.
 fn broker(net: &SimNet, me: i32) -> Arc<Replicas> {
+    broker_with(net, me, settings())
+}
+
+fn broker_with(net: &SimNet, me: i32, settings: FetcherSettings) -> Arc<Replicas> {
     let env = Env::sim(u64::try_from(me).expect("an id"), 1_700_000_000_000, net.clone());
     let dirs = LogDirs::open(Disk::Sim(SimDisk::new()), &[PathBuf::from("/a")]).expect("a directory");
     let config = Arc::new(LogConfig::default());
@@ -50,7 +56,7 @@ fn broker(net: &SimNet, me: i32) -> Arc<Replicas> {
     let cluster = Arc::new(Cluster::new("c".into(), me));
     cluster.epochs.registered(i64::from(me) * 10);
     let replicas = Arc::new(Replicas::new(env.clone(), cluster.clone(), logs.expect("loaded"), 100));
-    let fetchers = Fetchers::new(env, cluster, settings());
+    let fetchers = Fetchers::new(env, cluster, settings);
     fetchers.set_address(LEADER, "leader", PORT);
     replicas.start_fetching(fetchers);
     replicas
@@ -73,17 +79,21 @@ fn settings() -> FetcherSettings {
 }
 
 async fn assign(replicas: &Replicas, leader: i32, leader_epoch: i32) {
+    assign_with(replicas, leader, leader_epoch, &[LEADER, FOLLOWER], LogConfig::default()).await;
+}
+
+async fn assign_with(replicas: &Replicas, leader: i32, leader_epoch: i32, isr: &[i32], config: LogConfig) {
     let assignment = Assignment {
         leader,
         leader_epoch,
         partition_epoch: leader_epoch,
-        isr: vec![LEADER, FOLLOWER],
+        isr: isr.to_vec(),
         replicas: vec![LEADER, FOLLOWER],
         adding: vec![],
         removing: vec![],
         is_new: true,
     };
-    let config = || Arc::new(LogConfig::default());
+    let config = || Arc::new(config);
     replicas.assign(&id(), Some(topic_id()), &assignment, config).await.expect("assigned");
     replicas.assigned();
 }
@@ -148,20 +158,27 @@ async fn fetch(replicas: &Replicas, request: FetchRequest) -> FetchResponse {
         hard_max_bytes: false,
         committed_transactions_only: false,
         follower: Some(follower),
+        any_replica: false,
     };
     let mut response = FetchResponse::default();
     for topic in request.topics {
         let mut partitions = Vec::new();
         for p in topic.partitions {
             let key = SessionKey { topic_id: topic.topic_id, topic: "t".into(), partition: p.partition };
-            let wanted = vec![(key, wanted(p.fetch_offset, p.current_leader_epoch, p.last_fetched_epoch))];
-            let wait = replicas.register_read(&wanted, limits);
+            let asked = wanted(p.fetch_offset, p.current_leader_epoch, p.last_fetched_epoch);
+            let wanted =
+                vec![(key, Wanted { log_start_offset: p.log_start_offset, max_bytes: p.partition_max_bytes, ..asked })];
             let mut read = replicas.read(&wanted, limits).await.remove(0);
             if read.is_empty() && read.error.is_none() && read.diverging.is_none() {
-                let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-                replicas.wait_for_more(&wait, deadline).await;
+                let wait = replicas.register_read(&wanted, limits);
                 read = replicas.read_again(&wanted, limits).await.remove(0);
+                if read.is_empty() {
+                    let most = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+                    replicas.wait_for_more(&wait, Instant::now() + most).await;
+                    read = replicas.read_again(&wanted, limits).await.remove(0);
+                }
             }
+            replicas.note_sent(&wanted, std::slice::from_ref(&read));
             let diverging =
                 read.diverging.map(|d| FetchResponseEpochEndOffset { epoch: d.epoch, end_offset: d.end_offset });
             partitions.push(FetchResponsePartition {
@@ -200,6 +217,7 @@ async fn fetch_as(replicas: &Replicas, follower: FollowerId, wanted: Wanted) -> 
         hard_max_bytes: false,
         committed_transactions_only: false,
         follower: Some(follower),
+        any_replica: false,
     };
     replicas.read(&[(key, wanted)], limits).await.remove(0)
 }
@@ -395,4 +413,102 @@ async fn received_fetch_postpones_removal_and_a_diverged_one_changes_nothing_els
     assert_eq!(partition(&leader).state().followers[&FOLLOWER].end_offset, None);
     leader.shrink_isrs();
     assert!(partition(&leader).state().pending.is_some(), "once it is looked at, a diverged fetch saves nobody");
+}
+
+fn alive(replicas: &Replicas, ids: &[i32]) {
+    let broker = |id: &i32| UpdateMetadataRequestBroker {
+        id: *id,
+        endpoints: vec![UpdateMetadataRequestEndpoint {
+            port: i32::from(PORT),
+            host: "leader".into(),
+            listener: "PLAINTEXT".into(),
+            security_protocol: 0,
+        }],
+        ..Default::default()
+    };
+    let live_brokers = ids.iter().map(broker).collect();
+    replicas.cluster.metadata.update(&UpdateMetadataRequest { live_brokers, ..Default::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_of_records_waits_for_the_followers_that_live() {
+    let net = SimNet::default();
+    let (leader, follower) = (broker(&net, LEADER), broker(&net, FOLLOWER));
+    serve(&net, leader.clone());
+    alive(&leader, &[LEADER, FOLLOWER]);
+    assign(&leader, LEADER, 0).await;
+    append(&leader, 6).await;
+    assign(&follower, LEADER, 0).await;
+    until("the commit", || partition(&follower).log.high_watermark() == 6).await;
+    let deletion = leader.delete_records(&id(), 4).await.expect("deleted");
+    assert_eq!(deletion, Deletion { wanted: 4, low_watermark: 0 });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    assert_eq!(leader.await_deletions(&[(id(), deletion)], deadline).await, [Ok(4)]);
+    assert_eq!(partition(&follower).log.start_offset(), 4);
+
+    // One that does not fetch any more is waited for as long as it is said to live.
+    assign(&follower, FOLLOWER, 1).await;
+    let deletion = leader.delete_records(&id(), 6).await.expect("deleted");
+    let (begin, waiting) = (Instant::now(), [(id(), deletion)]);
+    assert_eq!(leader.await_deletions(&waiting, begin + Duration::from_secs(2)).await, [Ok(4)], "late");
+    assert_eq!(begin.elapsed(), Duration::from_secs(2));
+    alive(&leader, &[LEADER]);
+    assert_eq!(leader.await_deletions(&waiting, Instant::now() + Duration::from_secs(2)).await, [Ok(6)]);
+    assert_eq!(begin.elapsed(), Duration::from_secs(2), "at once");
+    assign(&leader, FOLLOWER, 2).await;
+    assert_eq!(leader.await_deletions(&waiting, Instant::now()).await, [Err(ErrorCode::NotLeaderOrFollower)]);
+}
+
+/// A leader alone in its ISR, with records, and a follower that is to copy them under a throttle on one side.
+async fn throttled(config: LogConfig) -> (SimNet, Arc<Replicas>, Arc<Replicas>) {
+    let net = SimNet::default();
+    // Few batches at a time, so that the follower stays behind.
+    let small = FetcherSettings { partition_max_bytes: 200, ..settings() };
+    let (leader, follower) = (broker(&net, LEADER), broker_with(&net, FOLLOWER, small));
+    serve(&net, leader.clone());
+    assign_with(&leader, LEADER, 0, &[LEADER], config.clone()).await;
+    append(&leader, 80).await;
+    assign_with(&follower, LEADER, 0, &[LEADER], config).await;
+    (net, leader, follower)
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_leader_sends_no_more_than_its_rate_and_followers_in_sync_all() {
+    let config = LogConfig { leader_throttled_replicas: ThrottledReplicas::All, ..LogConfig::default() };
+    let (_net, leader, follower) = throttled(config).await;
+    leader.set_throttle_rates(RATE, i64::MAX);
+    assert_takes_its_time(&leader, &follower).await;
+
+    // In sync it is not held back, however much it is.
+    leader.set_throttle_rates(1, i64::MAX);
+    partition(&leader).change().isr = vec![LEADER, FOLLOWER];
+    let begin = Instant::now();
+    for _ in 0..5 {
+        append(&leader, 40).await;
+        let end = partition(&leader).log.leo();
+        until("more", || partition(&follower).log.leo() == end).await;
+    }
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_follower_asks_for_no_more_than_its_rate() {
+    let config = LogConfig { follower_throttled_replicas: ThrottledReplicas::All, ..LogConfig::default() };
+    let (_net, leader, follower) = throttled(config).await;
+    follower.set_throttle_rates(i64::MAX, RATE);
+    assert_takes_its_time(&leader, &follower).await;
+}
+
+/// Bytes a second.
+const RATE: i64 = 500;
+
+/// The copy takes about as long as its bytes at the rate: what one window let through counts until that is over.
+async fn assert_takes_its_time(leader: &Replicas, follower: &Replicas) {
+    let begin = Instant::now();
+    until("all", || partition(follower).log.leo() == partition(leader).log.leo()).await;
+    let expected = Duration::from_secs(bytes_of(leader).2 / RATE.unsigned_abs());
+    let slack = expected / 2;
+    assert!(slack > Duration::from_secs(5), "enough to tell: {expected:?}");
+    assert!(begin.elapsed() >= expected - slack, "{:?} instead of {expected:?}", begin.elapsed());
+    assert!(begin.elapsed() <= expected + slack, "{:?} instead of {expected:?}", begin.elapsed());
 }

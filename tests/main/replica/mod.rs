@@ -6,3 +6,4 @@ mod follow;
 mod high_watermark;
 mod isr;
 mod partition;
+mod selector;

@@ -12,6 +12,7 @@ use ottla::disk::{Disk, SimDisk};
 use ottla::log::{CancelFlag, LogDirs, LogManager, ManagerConfig};
 use ottla::record::{BatchBuilder, Origin};
 use ottla::replica::append::{ACKS_ALL, Written};
+use ottla::replica::delete_records::Deletion;
 use ottla::replica::fetch_session::{SessionKey, Wanted};
 use ottla::replica::lifecycle::Stop;
 use ottla::replica::offsets::{Asker, OffsetQuery};
@@ -95,8 +96,13 @@ impl Bed {
     }
 }
 
-const LIMITS: ReadLimits =
-    ReadLimits { max_bytes: 1 << 20, hard_max_bytes: false, committed_transactions_only: false, follower: None };
+const LIMITS: ReadLimits = ReadLimits {
+    max_bytes: 1 << 20,
+    hard_max_bytes: false,
+    committed_transactions_only: false,
+    follower: None,
+    any_replica: false,
+};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -274,7 +280,8 @@ async fn deleted_records_are_out_of_range_and_only_committed_ones_can_be_deleted
     }
     bed.other_has(2);
     assert_eq!(bed.replicas.delete_records(&bed.id, 3).await, Err(ErrorCode::OffsetOutOfRange));
-    assert_eq!(bed.replicas.delete_records(&bed.id, -1).await, Ok(2));
+    let done = Deletion { wanted: 2, low_watermark: 2 };
+    assert_eq!(bed.replicas.delete_records(&bed.id, -1).await, Ok(done), "the other broker does not live");
     assert_eq!(bed.read(1).await.error, ErrorCode::OffsetOutOfRange);
     let found = bed.replicas.find_offset(&bed.id, OffsetQuery::Earliest, -1, CONSUMER).await.expect("found");
     assert_eq!(found.offset, 2);

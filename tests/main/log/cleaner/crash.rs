@@ -67,7 +67,7 @@ fn random_ops(seed: u8, count: usize) -> Vec<Op> {
 
 #[test]
 fn a_kill_at_each_step_of_a_pass_loses_nothing() {
-    for seed in 0..4 {
+    for seed in 0..2 {
         let steps = block_on(crash_at_each_step(&random_ops(seed, 70), false));
         assert!(steps > 20, "{steps} steps: several groups were swapped");
     }
@@ -75,7 +75,7 @@ fn a_kill_at_each_step_of_a_pass_loses_nothing() {
 
 #[test]
 fn a_power_loss_at_each_step_of_a_pass_loses_nothing() {
-    for seed in 10..14 {
+    for seed in 10..12 {
         let steps = block_on(crash_at_each_step(&random_ops(seed, 70), true));
         assert!(steps > 20, "{steps} steps: several groups were swapped");
     }

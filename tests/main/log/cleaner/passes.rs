@@ -60,7 +60,7 @@ async fn cleaned_until_nothing_is_left(bed: &Stage) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     /// First pass, a pass before the horizons, passes after them; the log reopened after a kill; its producers from its batches alone.
     #[test]
@@ -117,7 +117,7 @@ proptest! {
 
     /// Horizons pass; a map too small for all keys takes several passes and leaves the same.
     #[test]
-    fn in_the_end_only_last_values_are_left(ops in ops(60), keys_in_map in 2usize..40) {
+    fn in_the_end_only_last_values_are_left(ops in ops(30), keys_in_map in 4usize..40) {
         block_on(async {
             let config = compacted();
             let sim = SimDisk::new();
