@@ -12,7 +12,8 @@ use bytes::Bytes;
 use crate::config::TimestampType as TopicTimestampType;
 use crate::record::batch::{self, BATCH_HEADER, NO_TIMESTAMP};
 use crate::record::{
-    Batch, Batches, Codec, EndTxnMarker, Origin, RecordError, Scratch, TimestampType, ValidateOptions, validate,
+    Batch, Batches, Codec, EndTxnMarker, Origin, RecordError, Scratch, TimestampType, ValidateOptions, Validated,
+    validate,
 };
 
 use super::error::{AppendError, LogError};
@@ -72,12 +73,44 @@ impl LogWriter {
     /// # Errors
     /// The batch is refused, or storage failed.
     pub async fn append_leader(&mut self, append: LeaderAppend) -> Result<Appended, AppendError> {
-        self.run(move |log, state| log.append_leader(state, &append)).await
+        let valid = self.log().validate(&append.records, append.origin)?;
+        self.append_valid(append, valid).await
+    }
+
+    /// Appends as leader what [`Log::validate`] has passed.
+    ///
+    /// # Errors
+    /// As [`LogWriter::append_leader`].
+    pub async fn append_valid(&mut self, append: LeaderAppend, valid: Validated) -> Result<Appended, AppendError> {
+        let appended = self.run(move |log, state| log.append_leader(state, &append, valid)).await?;
+        self.flush_if_due().await?;
+        Ok(appended)
     }
 
     /// As [`LogWriter::append_leader`] for several batches, in order, each with a result of its own: one turn at the gate for all.
-    pub async fn append_leader_all(&mut self, appends: Vec<LeaderAppend>) -> Vec<Result<Appended, AppendError>> {
-        self.run(move |log, state| appends.iter().map(|append| log.append_leader(state, append)).collect()).await
+    ///
+    /// # Errors
+    /// What was written could not be flushed.
+    pub async fn append_leader_all(
+        &mut self,
+        appends: Vec<LeaderAppend>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, LogError> {
+        let check = |append: LeaderAppend| {
+            let valid = self.log().validate(&append.records, append.origin)?;
+            Ok((append, valid))
+        };
+        let checked: Vec<Result<_, AppendError>> = appends.into_iter().map(check).collect();
+        let appended = self
+            .run(move |log, state| {
+                let append = |checked: Result<(LeaderAppend, Validated), AppendError>| {
+                    let (append, valid) = checked?;
+                    log.append_leader(state, &append, valid)
+                };
+                checked.into_iter().map(append).collect()
+            })
+            .await;
+        self.flush_if_due().await?;
+        Ok(appended)
     }
 
     /// Appends what the leader sent, as it is. A batch cut at the end is left out, and so is everything from the first batch on whose
@@ -86,7 +119,20 @@ impl LogWriter {
     /// # Errors
     /// Offsets that do not follow, corrupt batches, or storage failed.
     pub async fn append_follower(&mut self, records: Bytes, leader_epoch: i32) -> Result<Appended, AppendError> {
-        self.run(move |log, state| log.append_follower(state, &records, leader_epoch)).await
+        let appended = self.run(move |log, state| log.append_follower(state, &records, leader_epoch)).await?;
+        self.flush_if_due().await?;
+        Ok(appended)
+    }
+
+    /// What `flush.messages` asks for, with the append mutex held: an append is answered when it is on the device. In the pool, since a
+    /// worker that waits for an fsync serves nobody.
+    async fn flush_if_due(&self) -> Result<(), LogError> {
+        let log = self.log();
+        if !log.is_flush_due() {
+            return Ok(());
+        }
+        let here = Arc::clone(log);
+        log.gate().run_long(move || here.flush_blocking()).await
     }
 
     /// The leader's epoch starts at the log's end. Written down in the background, before the recovery point passes it.
@@ -102,14 +148,13 @@ impl LogWriter {
 }
 
 impl Log {
-    pub(super) fn append_leader(
-        self: &Arc<Self>,
-        state: &mut WriterState,
-        append: &LeaderAppend,
-    ) -> Result<Appended, AppendError> {
-        self.check_open()?;
+    /// Checks all of a batch that does not depend on what is in the log, and writes it anew where the topic wants another codec or
+    /// format. No lock is needed: it reads every byte, and the appends of others need not wait for that.
+    ///
+    /// # Errors
+    /// The batch is refused.
+    pub fn validate(&self, records: &[u8], origin: Origin) -> Result<Validated, AppendError> {
         let config = self.config();
-        let now_ms = self.shared().env.clock.wall_ms();
         let target = config.compression_type.codec().and_then(|id| Codec::from_bits(id.cast_unsigned()).ok());
         let level = match target {
             Some(Codec::Gzip) => Some(config.compression_gzip_level),
@@ -123,19 +168,33 @@ impl Log {
         };
         let options = ValidateOptions {
             partition: &self.partition,
-            origin: append.origin,
+            origin,
             compacted: config.cleanup.compact,
             timestamp_type,
             before_max_ms: config.timestamp_before_max_ms,
             after_max_ms: config.timestamp_after_max_ms,
-            now_ms,
+            now_ms: self.shared().env.clock.wall_ms(),
             target,
             level,
             max_batch_bytes: usize::try_from(config.max_message_bytes).unwrap_or(0),
         };
-        let valid = validate(&append.records, &options, &mut Scratch::new()).map_err(AppendError::Invalid)?;
+        validate(records, &options, &mut Scratch::new()).map_err(AppendError::Invalid)
+    }
+
+    pub(super) fn append_leader(
+        self: &Arc<Self>,
+        state: &mut WriterState,
+        append: &LeaderAppend,
+        mut valid: Validated,
+    ) -> Result<Appended, AppendError> {
+        self.check_open()?;
         if valid.size == 0 {
             return Ok(self.nothing());
+        }
+        let config = self.config();
+        let is_append_time = valid.timestamp_type == TimestampType::LogAppendTime;
+        if is_append_time {
+            valid.max_timestamp = self.shared().env.clock.wall_ms(); // in the order of the appends, not of their validation
         }
         let batch: &[u8] = match &valid.rewritten {
             Some(rewritten) => rewritten,
@@ -165,7 +224,7 @@ impl Log {
             let verify = self.shared().verify_transactions.load(Ordering::Relaxed);
             let found = state.producers.check(facts, origin, verify, append.verification)?;
             if let Outcome::Duplicate { first_offset, last_offset, timestamp } = found {
-                let append_time = if timestamp_type == TimestampType::LogAppendTime { timestamp } else { -1 };
+                let append_time = if is_append_time { timestamp } else { -1 };
                 return Ok(Appended { first_offset, last_offset, append_time, duplicate: true, ..self.nothing() });
             }
         }
@@ -173,14 +232,13 @@ impl Log {
             first_offset: prepared.first_offset,
             last_offset: prepared.last_offset,
             max_timestamp: prepared.max_timestamp,
-            append_time: if timestamp_type == TimestampType::LogAppendTime { now_ms } else { -1 },
+            append_time: if is_append_time { prepared.max_timestamp } else { -1 },
             start_offset: self.start_offset(),
             duplicate: false,
             bytes: batch.len(),
             records: u64::try_from(valid.count).unwrap_or(0),
         };
         self.write(state, &[IoSlice::new(&head), IoSlice::new(body)], &[prepared])?;
-        self.flush_if_due()?;
         Ok(appended)
     }
 
@@ -244,7 +302,6 @@ impl Log {
             appended.bytes += end - position;
             (from, position) = (to, end);
         }
-        self.flush_if_due()?;
         Ok(appended)
     }
 

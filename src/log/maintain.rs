@@ -272,10 +272,10 @@ impl Log {
         Ok(count)
     }
 
-    /// Flushes when `flush.messages` or more records are not on the device.
-    pub(super) fn flush_if_due(&self) -> Result<(), LogError> {
+    /// True when `flush.messages` or more records are not on the device.
+    pub(super) fn is_flush_due(&self) -> bool {
         let limit = self.config().flush_messages;
-        if limit < i64::MAX && self.leo() - self.recovery_point() >= limit { self.flush_blocking() } else { Ok(()) }
+        limit < i64::MAX && self.leo() - self.recovery_point() >= limit
     }
 
     /// Flushes in the background what was rolled.

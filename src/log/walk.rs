@@ -136,14 +136,14 @@ pub fn for_each_batch(
     to: u64,
     mut visit: impl FnMut(u64, &Batch<'_>) -> ControlFlow<()>,
 ) -> io::Result<WalkEnd> {
-    let mut window: Vec<u8> = Vec::new();
-    let (mut start, mut position) = (0, from); // window[start..] are the bytes at `position`
+    let mut window: Vec<u8> = Vec::new(); // overwritten by each read, cleared by none
+    let (mut start, mut filled, mut position) = (0, 0, from); // window[start..filled] are the bytes at `position`
     loop {
         let left = usize::try_from(to.saturating_sub(position)).unwrap_or(usize::MAX);
         if left == 0 {
             return Ok(WalkEnd::Done);
         }
-        match Batch::first(&window[start..]) {
+        match Batch::first(&window[start..filled]) {
             Ok(batch) => {
                 let size = batch.size();
                 if visit(position, &batch).is_break() {
@@ -152,12 +152,15 @@ pub fn for_each_batch(
                 start += size;
                 position += size as u64;
             }
-            Err(RecordError::Incomplete { needed, .. }) if window.len() - start < left && needed <= left => {
-                let have = window.len() - start;
-                window.drain(..start);
-                start = 0;
-                window.resize(needed.max(WINDOW).min(left).max(have), 0);
-                file.read_exact_at(&mut window[have..], position + have as u64)?;
+            Err(RecordError::Incomplete { needed, .. }) if filled - start < left && needed <= left => {
+                window.copy_within(start..filled, 0);
+                (start, filled) = (0, filled - start);
+                let wanted = needed.max(WINDOW).min(left).max(filled);
+                if window.len() < wanted {
+                    window.resize(wanted, 0);
+                }
+                file.read_exact_at(&mut window[filled..wanted], position + filled as u64)?;
+                filled = wanted;
             }
             Err(reason) => return Ok(WalkEnd::Corrupt(reason)),
         }

@@ -101,13 +101,15 @@ impl Replicas {
     ) -> Result<Written, Refusal> {
         let NewBatch { records, verified } = batch.into();
         let partition = self.get(id)?;
+        partition.check_appendable(acks)?; // before the work of validation, which a replica that does not lead must not do
+        let refused = |error| Refusal::of(error, partition.log.start_offset());
+        let valid = partition.log.validate(&records, origin).map_err(refused)?;
         let (appended, term) = {
             let mut writer = partition.log.lock().await;
             let (leader_epoch, term) = admit(&partition, &mut writer, acks, None).await?;
             let verification = verified.map(|proof| proof.0);
             let append = LeaderAppend { records, leader_epoch, origin, verification };
-            let appended = writer.append_leader(append).await;
-            (appended.map_err(|error| Refusal::of(error, partition.log.start_offset()))?, term)
+            (writer.append_valid(append, valid).await.map_err(refused)?, term)
         };
         partition.advance();
         Ok(Written { appended, partition, term })
@@ -135,7 +137,8 @@ impl Replicas {
                 origin: Origin::Coordinator,
                 verification: verified.map(|proof| proof.0),
             };
-            writer.append_leader_all(batches.into_iter().map(append).collect()).await
+            let appended = writer.append_leader_all(batches.into_iter().map(append).collect()).await;
+            appended.map_err(|error| error.code())?
         };
         partition.advance();
         let start = partition.log.start_offset();
@@ -170,15 +173,23 @@ async fn admit(
     only_in: Option<u64>,
 ) -> Result<(i32, u64), ErrorCode> {
     partition.settle(writer).await.map_err(|error| error.code())?;
-    let state = partition.state();
-    state.check_leader()?;
-    if only_in.is_some_and(|term| term != state.term) {
+    let (leader_epoch, term) = partition.check_appendable(acks)?;
+    if only_in.is_some_and(|only| only != term) {
         return Err(ErrorCode::NotLeaderOrFollower); // of leadership that has ended; it is another coordinator's log by now
     }
-    if acks == ACKS_ALL && !state.has_min_isr(partition.log.config().min_insync_replicas) {
-        return Err(ErrorCode::NotEnoughReplicas);
+    Ok((leader_epoch, term))
+}
+
+impl Partition {
+    /// Whether a client may append here now: leader epoch and term.
+    fn check_appendable(&self, acks: i16) -> Result<(i32, u64), ErrorCode> {
+        let state = self.state();
+        state.check_leader()?;
+        if acks == ACKS_ALL && !state.has_min_isr(self.log.config().min_insync_replicas) {
+            return Err(ErrorCode::NotEnoughReplicas);
+        }
+        Ok((state.leader_epoch, state.term))
     }
-    Ok((state.leader_epoch, state.term))
 }
 
 impl Written {

@@ -30,6 +30,11 @@ pub struct ServerOptions {
     pub limits: ConnectionLimits,
 }
 
+/// The least backlog, whatever `socket.listen.backlog.size` says (Kafka's default is 50): what finds it full is dropped by the kernel and
+/// tried again after 1, 3, 7, 15 seconds, so that of thousands of clients that come back at once the last are served half a minute
+/// later. Linux allows as many by default (`net.core.somaxconn`); one that waits costs a few hundred bytes.
+const LEAST_BACKLOG: i32 = 4096;
+
 /// A listener that is bound and does not accept yet: peers wait in its backlog.
 #[derive(Debug)]
 pub struct BoundListener {
@@ -41,7 +46,7 @@ pub struct BoundListener {
 }
 
 impl BoundListener {
-    /// Binds a listener. `host` empty means all addresses, as in Kafka.
+    /// Binds a listener. `host` empty means all addresses, as in Kafka. `backlog` is taken for [`LEAST_BACKLOG`] where it is less.
     ///
     /// # Errors
     /// The system's, with the address in the text.
@@ -54,7 +59,7 @@ impl BoundListener {
         };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in candidates {
-            match env.net.listen(address, Some(backlog)) {
+            match env.net.listen(address, Some(backlog.max(LEAST_BACKLOG))) {
                 Ok(listener) => {
                     let address = listener.local_addr()?;
                     return Ok(Self { name: name.into(), address, listener });

@@ -1,0 +1,118 @@
+//! Three brokers on one machine: replication, a new topic, failover of the controller. The CPU time is that of all three.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::broker::{Broker, Kind, Plan};
+use crate::client::{self, Connection};
+use crate::load::{self, IN_FLIGHT};
+use crate::rows::{self, Row};
+use crate::{Bench, Result, Work};
+
+const BROKERS: i32 = 3;
+const ACKS_ALL: i16 = -1;
+
+/// How long each kind of request warms the brokers.
+const WARM_TIME: Duration = Duration::from_secs(4);
+
+/// Bytes of 64 KB batches, and requests of 1 KB.
+const LARGE_BYTES: u64 = 300_000_000;
+const SMALL_REQUESTS: u64 = 20_000;
+const ONE_IN_FLIGHT_REQUESTS: u64 = 2_000;
+
+/// Topics created; the median is the row's number.
+const NEW_TOPICS: usize = 9;
+
+/// Pause between two tries while the cluster changes hands.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// Longest wait for the next controller.
+const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
+
+/// One round of the rows of one kind of broker.
+pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
+    if !bench.wants(Work::Cluster) {
+        return Ok(());
+    }
+    let name = format!("cluster-{kind:?}-{round}");
+    let plans: Vec<Plan> = (0..BROKERS).map(|id| Plan::new(&bench.args, kind, &name, id)).collect::<Result<_>>()?;
+    let brokers: Vec<Broker> = plans.iter().map(Plan::start).collect::<Result<_>>()?;
+    replicated(bench, &brokers, note)?;
+    new_topics(&brokers, note)?;
+    failover(brokers, note)?;
+    plans[0].clean()
+}
+
+fn all_cpu(brokers: &[Broker]) -> Result<f64> {
+    brokers.iter().map(|broker| Ok(broker.usage()?.cpu.as_secs_f64())).sum()
+}
+
+/// A connection to the leader of a topic's one partition, which it creates.
+fn lead(brokers: &[Broker], topic: &str) -> Result<Connection> {
+    let leaders = Connection::to(brokers[0].address())?.create_topic(topic, 1, BROKERS as i16, BROKERS as usize)?;
+    Ok(Connection::to(brokers[usize::try_from(leaders[0])?].address())?)
+}
+
+fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
+    let mut leader = lead(brokers, "replicated")?;
+    let batch = client::batch(64 * 1024, 1024)?;
+    let large = client::produce("replicated", 0, ACKS_ALL, &batch)?;
+    let small = client::produce("replicated", 0, ACKS_ALL, &client::batch(1024, 95)?)?;
+    for frame in [&small, &large] {
+        let begin = Instant::now();
+        while begin.elapsed() < WARM_TIME {
+            load::closed_loop(&mut leader, frame, 200, IN_FLIGHT)?;
+        }
+    }
+    let count = bench.scaled(LARGE_BYTES) / batch.len() as u64;
+    let gigabytes = (count * batch.len() as u64) as f64 / 1e9;
+    let (begin, before) = (Instant::now(), all_cpu(brokers)?);
+    load::closed_loop(&mut leader, &large, count, IN_FLIGHT)?;
+    note(&rows::CLUSTER_64K, (all_cpu(brokers)? - before) / gigabytes);
+    note(&rows::CLUSTER_64K_SECONDS, begin.elapsed().as_secs_f64() / gigabytes);
+    let mut one = load::closed_loop(&mut leader, &large, bench.scaled(ONE_IN_FLIGHT_REQUESTS), 1)?;
+    note(&rows::CLUSTER_ONE_P50, one.quantile_ms(0.5));
+    let count = bench.scaled(SMALL_REQUESTS);
+    let before = all_cpu(brokers)?;
+    load::closed_loop(&mut leader, &small, count, IN_FLIGHT)?;
+    note(&rows::CLUSTER_1K, (all_cpu(brokers)? - before) * 1e6 / count as f64);
+    Ok(())
+}
+
+fn new_topics(brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
+    let batch = client::batch(1024, 95)?;
+    let mut times = Vec::new();
+    for n in 0..NEW_TOPICS {
+        let (topic, begin) = (format!("new-{n}"), Instant::now());
+        let mut leader = lead(brokers, &topic)?;
+        let frame = client::produce(&topic, 0, ACKS_ALL, &batch)?;
+        leader.send(&frame)?;
+        while client::produce_code(leader.receive()?)? != 0 {
+            thread::sleep(RETRY_PAUSE);
+            leader.send(&frame)?;
+        }
+        times.push(begin.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    note(&rows::CLUSTER_NEW_TOPIC, times[NEW_TOPICS / 2]);
+    Ok(())
+}
+
+/// The first broker was the first there: it is the controller. It is stopped; a topic is created through the next one. Of its two replicas
+/// one may be on the broker that went: what has not heard of the new controller yet has not heard of that either.
+fn failover(brokers: Vec<Broker>, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
+    let mut brokers = brokers.into_iter();
+    let controller = brokers.next().ok_or("no broker")?;
+    let others: Vec<Broker> = brokers.collect();
+    let address = others[0].address();
+    controller.stop()?;
+    let begin = Instant::now();
+    while let Err(error) = Connection::to(address)?.create_topic("after-failover", 1, 2, 1) {
+        if begin.elapsed() > FAILOVER_LIMIT {
+            return Err(error);
+        }
+        thread::sleep(RETRY_PAUSE);
+    }
+    note(&rows::CLUSTER_FAILOVER, begin.elapsed().as_secs_f64() * 1000.0);
+    others.into_iter().try_for_each(Broker::kill)
+}

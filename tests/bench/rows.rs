@@ -1,0 +1,178 @@
+//! The rows of the table: what is measured, in which unit, what is to be reached; and the table in Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::broker::Kind;
+
+/// What a number is to be held against. All numbers are costs: less is better.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// Only to be looked at.
+    Open,
+    /// A bound in the row's unit.
+    AtMost(f64),
+    /// This many times the floor.
+    TimesFloor(f64),
+    /// The floor and so much.
+    AboveFloor(f64),
+    /// This many times Apache Kafka's number.
+    TimesKafka(f64),
+    /// This many times another row of the same broker.
+    TimesRow(&'static Row, f64),
+}
+
+/// One row.
+#[derive(Debug)]
+pub struct Row {
+    /// What was done, and the unit.
+    pub work: &'static str,
+    /// Digits after the point.
+    pub digits: usize,
+    /// To be reached.
+    pub goal: Goal,
+}
+
+const fn row(work: &'static str, digits: usize, goal: Goal) -> Row {
+    Row { work, digits, goal }
+}
+
+pub static PRODUCE_64K: Row =
+    row("produce acks=1, 64 KB batches of 1 KB records: CPU-s per GB", 2, Goal::TimesFloor(1.5));
+pub static PRODUCE_16K: Row =
+    row("produce acks=1, 16 KB batches of 1 KB records: CPU-s per GB", 2, Goal::TimesFloor(1.5));
+pub static PRODUCE_1K: Row =
+    row("produce acks=1, 1 KB batches of 10 records: CPU us per request", 1, Goal::AtMost(20.0));
+pub static FETCH_1M: Row = row("fetch from the page cache by 1 MB: CPU-s per GB", 2, Goal::AtMost(0.30));
+pub static FETCH_64K: Row = row("fetch from the page cache by 64 KB: CPU-s per GB", 2, Goal::AtMost(0.70));
+pub static OPEN_P50: Row = row("open loop, 500 x 16 KB a second: p50 ms", 2, Goal::AtMost(0.2));
+pub static OPEN_P99: Row = row("open loop: p99 ms", 2, Goal::AboveFloor(1.0));
+pub static OPEN_P999: Row = row("open loop: p99.9 ms", 2, Goal::AboveFloor(3.0));
+pub static COLD_P50: Row = row("open loop beside a reader of cold data (100 MB/s): p50 ms", 2, Goal::Open);
+pub static COLD_P99: Row = row("the same: p99 ms", 2, Goal::TimesRow(&OPEN_P99, 2.0));
+pub static COLD_P999: Row = row("the same: p99.9 ms", 2, Goal::Open);
+pub static START: Row = row("from process start to serving: s", 3, Goal::AtMost(0.1));
+pub static MEMORY_IDLE: Row = row("resident memory, idle: MB", 0, Goal::AtMost(20.0));
+pub static MEMORY_LOADED: Row = row("resident memory after the load: MB", 0, Goal::AtMost(60.0));
+pub static RECOVER: Row = row("start after kill -9 with 2 GB to recover, to serving: s", 2, Goal::AtMost(0.5));
+pub static KILL_TO_ACK: Row =
+    row("from the kill to the first acknowledged write, 2 GB, stock timeouts: s", 2, Goal::AtMost(1.0));
+pub static RECONNECT_ALL: Row =
+    row("5,000 clients reconnect after a restart: all served after s", 2, Goal::TimesKafka(0.25));
+pub static RECONNECT_P99: Row =
+    row("5,000 clients reconnect: p99 of a producer beside them, ms", 2, Goal::TimesKafka(0.25));
+pub static RECONNECT_MEMORY: Row = row("5,000 clients connected: resident memory, MB", 0, Goal::TimesKafka(0.25));
+pub static CLUSTER_64K: Row =
+    row("3 brokers, acks=all RF 3, 64 KB batches, 5 in flight: CPU-s per GB, all brokers", 2, Goal::Open);
+pub static CLUSTER_64K_SECONDS: Row = row("the same: seconds per GB", 2, Goal::Open);
+pub static CLUSTER_ONE_P50: Row = row("3 brokers, acks=all RF 3, 64 KB batches, 1 in flight: p50 ms", 2, Goal::Open);
+pub static CLUSTER_1K: Row =
+    row("3 brokers, acks=all RF 3, 1 KB batches, 5 in flight: CPU us per request, all brokers", 1, Goal::Open);
+pub static CLUSTER_NEW_TOPIC: Row = row("3 brokers: create a topic to its first acknowledged write, ms", 1, Goal::Open);
+pub static CLUSTER_FAILOVER: Row =
+    row("3 brokers: controller stopped cleanly, to a topic created by the next, ms", 0, Goal::Open);
+
+static ROWS: [&Row; 25] = [
+    &PRODUCE_64K,
+    &PRODUCE_16K,
+    &PRODUCE_1K,
+    &FETCH_1M,
+    &FETCH_64K,
+    &OPEN_P50,
+    &OPEN_P99,
+    &OPEN_P999,
+    &COLD_P50,
+    &COLD_P99,
+    &COLD_P999,
+    &START,
+    &MEMORY_IDLE,
+    &MEMORY_LOADED,
+    &RECOVER,
+    &KILL_TO_ACK,
+    &RECONNECT_ALL,
+    &RECONNECT_P99,
+    &RECONNECT_MEMORY,
+    &CLUSTER_64K,
+    &CLUSTER_64K_SECONDS,
+    &CLUSTER_ONE_P50,
+    &CLUSTER_1K,
+    &CLUSTER_NEW_TOPIC,
+    &CLUSTER_FAILOVER,
+];
+
+/// Whose number it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Column {
+    /// The machine's.
+    Floor,
+    /// A broker's.
+    Of(Kind),
+}
+
+/// One measured number, for who watches.
+pub fn line(row: &Row, value: f64) -> String {
+    format!("{}: {value:.*}", row.work, row.digits)
+}
+
+/// All numbers of all rounds.
+#[derive(Debug, Default)]
+pub struct Table(BTreeMap<(&'static str, Column), Vec<f64>>);
+
+impl Table {
+    /// One round's number.
+    pub fn add(&mut self, row: &'static Row, column: Column, value: f64) {
+        self.0.entry((row.work, column)).or_default().push(value);
+    }
+
+    fn median(&self, row: &Row, column: Column) -> Option<f64> {
+        let mut values = self.0.get(&(row.work, column))?.clone();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        Some(if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 })
+    }
+
+    /// Median, and from the least to the most.
+    fn cell(&self, row: &Row, column: Column) -> String {
+        let (Some(median), Some(values)) = (self.median(row, column), self.0.get(&(row.work, column))) else {
+            return String::new();
+        };
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let digits = row.digits;
+        format!("**{median:.digits$}** ({least:.digits$} to {most:.digits$})")
+    }
+
+    /// The goal as a number, where what it depends on was measured.
+    fn goal(&self, row: &Row) -> Option<f64> {
+        match row.goal {
+            Goal::Open => None,
+            Goal::AtMost(bound) => Some(bound),
+            Goal::TimesFloor(times) => Some(times * self.median(row, Column::Floor)?),
+            Goal::AboveFloor(more) => Some(more + self.median(row, Column::Floor)?),
+            Goal::TimesKafka(times) => Some(times * self.median(row, Column::Of(Kind::Kafka))?),
+            Goal::TimesRow(other, times) => Some(times * self.median(other, Column::Of(Kind::Ottla))?),
+        }
+    }
+
+    /// The goal and whether it is met.
+    fn verdict(&self, row: &Row) -> String {
+        let Some(goal) = self.goal(row) else { return String::new() };
+        let text = format!("{goal:.*}", row.digits);
+        match self.median(row, Column::Of(Kind::Ottla)) {
+            Some(ottla) if ottla <= goal => format!("{text}: met"),
+            Some(ottla) => format!("{text}: missed, {:.1} times", ottla / goal),
+            None => text,
+        }
+    }
+
+    /// The rows that were measured.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from("| work | floor | Ottla | Apache Kafka | to reach |\n|---|---|---|---|---|\n");
+        for row in ROWS.iter().filter(|row| self.0.keys().any(|(work, _)| *work == row.work)) {
+            let [floor, ottla, kafka] =
+                [Column::Floor, Column::Of(Kind::Ottla), Column::Of(Kind::Kafka)].map(|column| self.cell(row, column));
+            let _ = writeln!(text, "| {} | {floor} | {ottla} | {kafka} | {} |", row.work, self.verdict(row));
+        }
+        text
+    }
+}
