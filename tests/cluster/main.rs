@@ -27,6 +27,5 @@ mod scripts;
 mod start_up;
 mod tools;
 mod transactions;
-mod txn_steps;
 mod znodes;
 mod zookeeper_loss;

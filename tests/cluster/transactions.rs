@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, repository, target, tree};
+use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target, tree};
 
 fn plan(cluster: &Cluster) -> crate::harness::broker::Plan {
     cluster
@@ -76,27 +76,6 @@ fn confluent_kafka_commits_aborts_and_fences_a_zombie() {
     raw::create_and_await(&broker.address(), "topic", &[]);
     let said = client::python("txn_confluent.py", &[&broker.address(), "topic"]).ok();
     assert_eq!(said, "fenced\na b c d\na b x y c zombie d\n");
-}
-
-/// The source ends: a, b, marker, x, marker, c, marker, zombie, marker, d, marker.
-const JAVA_SAYS: &str = "fenced\na b c d\na b c d\n11\n";
-
-#[test]
-fn java_commits_aborts_copies_and_fences_a_zombie() {
-    let cluster = Cluster::new("txn-java");
-    let broker = plan(&cluster).start();
-    for version in ["now", "0.11.0.3"] {
-        let topics = [format!("source-{version}"), format!("target-{version}")];
-        topics.iter().for_each(|topic| raw::create_and_await(&broker.address(), topic, &[]));
-        let program = repository().join("tests/cluster/java/Transactions.java");
-        let program = program.to_str().expect("text");
-        let args = [&broker.address(), topics[0].as_str(), topics[1].as_str()];
-        let said = match version {
-            "now" => client::java(program, &args, ""),
-            old => client::old_java(old, program, &args, ""),
-        };
-        assert_eq!(said.ok(), JAVA_SAYS, "{version}");
-    }
 }
 
 /// The broker is killed in the middle of transactions again and again, and the client too: each record is copied once.
