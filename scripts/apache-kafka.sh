@@ -4,6 +4,7 @@
 #   apache-kafka.sh fetch                          get the jars from Maven Central (once; needs Maven and a JDK 11 or newer)
 #   apache-kafka.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
 #   apache-kafka.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
+#   apache-kafka.sh old 0.10.2.2 CLASS ARGS...     run a class of an old Kafka: 0.10.2.2 or 0.11.0.3
 #
 # PEER_JVM   more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,17 +12,27 @@
 pom=$repo/scripts/apache-kafka.xml
 version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$pom")
 jars=$cache/kafka-$version
+# The last one without format 2 and the first one with it.
+old_versions="0.10.2.2 0.11.0.3"
 
-# Each run copies into a directory of its own and renames it, so that two runs at once, or one that was cut off, leave no half set.
-fetch() {
-  [ -d "$jars" ] && return
+# fetch_jars VERSION POM. Each run copies into a directory of its own and renames it, so that two runs at once, or one that was cut off,
+# leave no half set.
+fetch_jars() {
+  [ -d "$cache/kafka-$1" ] && return
   command -v mvn >/dev/null || die "needs Maven: scripts/test.sh installs it"
-  say "fetching Apache Kafka $version" >&2
+  say "fetching Apache Kafka $1" >&2
   mkdir -p "$cache"
   local fresh; fresh=$(mktemp -d "$cache/kafka-fetch.XXXXXX")
-  mvn -q -B -Dstyle.color=never -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" >&2 || {
+  mvn -q -B -Dstyle.color=never "-Dkafka.version=$1" -f "$2" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" >&2 || {
     rm -rf "$fresh"; die "Maven could not fetch the jars (what it says is above)"; }
-  mv -T "$fresh" "$jars" 2>/dev/null || rm -rf "$fresh"
+  mv -T "$fresh" "$cache/kafka-$1" 2>/dev/null || rm -rf "$fresh"
+}
+
+fetch() {
+  fetch_jars "$version" "$pom"
+  local old
+  for old in $old_versions; do fetch_jars "$old" "$repo/scripts/old-kafka.xml"; done
 }
 
 # java_run LEVEL STREAM CLASS ARGS...: becomes a Java process that logs LEVEL and above to System.STREAM.
@@ -71,6 +82,7 @@ tool_class() {
 case ${1:-} in
   fetch) fetch; echo "$jars" ;;
   broker) [ $# -ge 2 ] || die "broker needs a server.properties"; shift; java_run INFO out kafka.Kafka "$@" ;;
+  old) [ $# -ge 3 ] || die "old needs a version and a class"; jars=$cache/kafka-$2; shift 2; java_run WARN err "$@" ;;
   tool) [ $# -ge 2 ] || die "tool needs a name"; class=$(tool_class "$2"); shift 2; java_run WARN err "$class" "$@" ;;
-  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

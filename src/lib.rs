@@ -7,7 +7,7 @@
 //! | 9 | [`broker`] wiring, start and stop order; [`tools`] the command line |
 //! | 7 | [`server`] listeners, connections, dispatch, sending |
 //! | 6 | [`api`] one file per Kafka API |
-//! | 5 | [`controller`] elections and deletion; [`group`] consumer groups; [`admin`] what writes topics and configs to ZooKeeper |
+//! | 5 | [`controller`] elections and deletion; [`group`] consumer groups; [`txn`] transactions; [`admin`] what writes topics and configs to ZooKeeper |
 //! | 4 | [`replica`] hosted partitions: leaders, followers, fetchers |
 //! | 3 | [`client`] connections to other brokers |
 //! | 2 | [`log`] the on-disk log; [`zk`] ZooKeeper; [`cluster`] metadata image; [`quota`] rates and limits |
@@ -31,5 +31,6 @@ pub mod record;
 pub mod replica;
 pub mod server;
 pub mod tools;
+pub mod txn;
 pub mod wire;
 pub mod zk;

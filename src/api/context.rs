@@ -11,6 +11,7 @@ use crate::config::loggers::Loggers;
 use crate::controller::ControllerHandle;
 use crate::group::Coordinator;
 use crate::replica::Replicas;
+use crate::txn;
 
 /// The handlers' view of the broker. One, shared by all connections.
 pub struct Api {
@@ -22,6 +23,8 @@ pub struct Api {
     pub replicas: Arc<Replicas>,
     /// Consumer groups whose records this broker leads.
     pub groups: Arc<Coordinator>,
+    /// Transactional ids whose records this broker leads.
+    pub txns: Arc<txn::Coordinator>,
     /// This broker's controller, active or not.
     pub controller: ControllerHandle,
     /// Writes topics and configs to ZooKeeper.

@@ -5,11 +5,12 @@
 //!
 //! | folder | APIs |
 //! |---|---|
-//! | [`data`] | Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId, DeleteRecords, DescribeProducers |
+//! | [`data`] | Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, DeleteRecords, DescribeProducers |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
 //! | [`control`] | LeaderAndIsr, UpdateMetadata, StopReplica, ControlledShutdown, AlterPartition, AllocateProducerIds |
 //! | [`admin`] | CreateTopics, DeleteTopics, CreatePartitions, DescribeLogDirs |
 //! | [`group`] | FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, OffsetFetch, OffsetDelete, groups listed, described, deleted |
+//! | [`txn`] | InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, TxnOffsetCommit, EndTxn, WriteTxnMarkers, transactions listed and described |
 //! | [`configs`] | DescribeConfigs, AlterConfigs, IncrementalAlterConfigs |
 //! | [`security`] | ACLs, delegation tokens, client quotas, SCRAM users, SASL out of place |
 
@@ -20,6 +21,7 @@ pub mod data;
 pub mod group;
 pub mod metadata;
 pub mod security;
+pub mod txn;
 
 mod context;
 mod operations;

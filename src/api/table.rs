@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Api, Malformed, Outcome, Request, admin, configs, control, data, group, metadata, security};
+use super::{Api, Malformed, Outcome, Request, admin, configs, control, data, group, metadata, security, txn};
 use crate::wire::ApiKey;
 
 macro_rules! handlers {
@@ -47,8 +47,13 @@ handlers! {
     CreateTopics => admin::create_topics,
     DeleteTopics => admin::delete_topics,
     DeleteRecords => data::delete_records,
-    InitProducerId => data::init_producer_id,
+    InitProducerId => txn::init_producer_id,
     OffsetForLeaderEpoch => data::offset_for_leader_epoch,
+    AddPartitionsToTxn => txn::add_partitions_to_txn,
+    AddOffsetsToTxn => txn::add_offsets_to_txn,
+    EndTxn => txn::end_txn,
+    WriteTxnMarkers => txn::write_txn_markers,
+    TxnOffsetCommit => txn::txn_offset_commit,
     DescribeAcls => security::describe_acls,
     CreateAcls => security::create_acls,
     DeleteAcls => security::delete_acls,
@@ -75,6 +80,8 @@ handlers! {
     UpdateFeatures => control::update_features,
     DescribeCluster => metadata::describe_cluster,
     DescribeProducers => data::describe_producers,
+    DescribeTransactions => txn::describe_transactions,
+    ListTransactions => txn::list_transactions,
     AllocateProducerIds => control::allocate_producer_ids,
 }
 

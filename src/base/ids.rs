@@ -44,6 +44,13 @@ impl fmt::Debug for TopicPartition {
     }
 }
 
+/// The partition of an internal topic that a group or transactional id belongs to (`Utils.abs(id.hashCode) % partitions`): Java's hash
+/// over UTF-16 units, and its smallest int counts as 0.
+pub fn internal_partition(id: &str, partitions: i32) -> i32 {
+    let hash = id.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    hash.checked_abs().unwrap_or(0) % partitions.max(1)
+}
+
 /// A topic's id (KIP-516): a random UUID, written as 22 characters of unpadded base64url. Zero means "no id".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct TopicId(pub Uuid);

@@ -11,4 +11,4 @@ pub mod topic_names;
 
 pub use env::Env;
 pub use error_code::ErrorCode;
-pub use ids::{BrokerId, TopicId, TopicPartition};
+pub use ids::{BrokerId, TopicId, TopicPartition, internal_partition};

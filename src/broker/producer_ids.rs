@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Broker;
 use crate::base::ErrorCode;
-use crate::client::{ClientOptions, ControllerChannel, ControllerLookup, Target};
+use crate::client::{ClientOptions, ControllerChannel, ControllerLookup};
 use crate::cluster::{Cluster, IdBlock};
 use crate::wire::AllocateProducerIdsRequest;
 
@@ -41,16 +41,8 @@ impl Broker {
     }
 
     pub(super) fn controller_lookup(&self) -> ControllerLookup {
-        let (cluster, own) = (self.cluster.clone(), self.own_address.clone());
-        let listener = self.config.load().inter_broker_listener.clone();
-        Arc::new(move || {
-            let image = cluster.metadata.load();
-            let controller = image.controller?;
-            if controller == cluster.broker_id {
-                return Some(own.clone());
-            }
-            let endpoint = image.endpoint(controller, &listener)?;
-            Some(Target::new(endpoint.host.clone(), u16::try_from(endpoint.port).ok()?))
-        })
+        let cluster = self.cluster.clone();
+        let find = super::start::broker_lookup(&self.cluster, &self.config, &self.own_address);
+        Arc::new(move || find(cluster.metadata.load().controller?))
     }
 }

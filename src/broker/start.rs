@@ -20,6 +20,7 @@ use super::{
 use crate::admin::Admin;
 use crate::api::Api;
 use crate::api::control::{Applier, ApplierParts};
+use crate::api::txn::write_txn_markers;
 use crate::base::env::Lane;
 use crate::base::{BrokerId, Env};
 use crate::client::Target;
@@ -35,6 +36,7 @@ use crate::log::{CancelFlag, CleanerConfig, LogDirs, LogManager, ManagerConfig};
 use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
 use crate::server::ServerOptions;
+use crate::txn::{self, TRANSACTION_TOPIC};
 use crate::zk::session::{ConnectError, Zk, ZkOptions};
 use crate::zk::store;
 use crate::zk::store::StoreError;
@@ -181,11 +183,21 @@ impl Broker {
         let offsets_topic = store::topics::get(&session, OFFSETS_TOPIC).await?;
         let offsets_partitions = offsets_topic.map(|(topic, _)| topic.partitions.len());
         let groups = Coordinator::start(env.clone(), replicas.clone(), Settings::of(config, offsets_partitions));
+        let transaction_topic = store::topics::get(&session, TRANSACTION_TOPIC).await?;
+        let transaction_partitions = transaction_topic.map(|(topic, _)| topic.partitions.len());
+        let txns = txn::Coordinator::start(
+            env.clone(),
+            replicas.clone(),
+            cluster.clone(),
+            txn::Settings::of(config, transaction_partitions),
+            broker_lookup(&cluster, &live, &own_address),
+        );
         let applier = Applier::start(ApplierParts {
             env: env.clone(),
             cluster: cluster.clone(),
             replicas: replicas.clone(),
             groups: groups.clone(),
+            txns: txns.clone(),
             admin: admin.clone(),
             config: live.clone(),
         });
@@ -194,12 +206,14 @@ impl Broker {
             cluster: cluster.clone(),
             replicas: replicas.clone(),
             groups,
+            txns,
             controller: controller.clone(),
             admin: admin.clone(),
             config: live.clone(),
             loggers: given.loggers,
             applier,
         });
+        write_markers_here(&api);
         let broker = Self {
             env: env.clone(),
             id,
@@ -303,6 +317,34 @@ async fn unless_stopped<T>(
         _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
         done = step => done,
     }
+}
+
+/// Where brokers are reached by brokers: this one at the address it is bound to.
+pub(super) fn broker_lookup(cluster: &Arc<Cluster>, config: &Arc<LiveConfig>, own: &Target) -> txn::Lookup {
+    let (cluster, own) = (cluster.clone(), own.clone());
+    let listener = config.load().inter_broker_listener.clone();
+    Arc::new(move |broker| {
+        if broker == cluster.broker_id {
+            return Some(own.clone());
+        }
+        let image = cluster.metadata.load();
+        let endpoint = image.endpoint(broker, &listener)?;
+        Some(Target::new(endpoint.host.clone(), u16::try_from(endpoint.port).ok()?))
+    })
+}
+
+/// Transactions coordinated here end without a connection in partitions that are led from here.
+fn write_markers_here(api: &Arc<Api>) {
+    let weak = Arc::downgrade(api); // the coordinator is the API's own
+    api.txns.write_local_markers_by(Arc::new(move |request| {
+        let api = weak.upgrade();
+        Box::pin(async move {
+            match api {
+                Some(api) => write_txn_markers::write(&api, request).await,
+                None => Default::default(), // the broker is gone: nothing is said to be written
+            }
+        })
+    }));
 }
 
 async fn lock_dirs(env: &Env, config: &BrokerConfig, disk: Disk) -> Result<LogDirs, StartError> {

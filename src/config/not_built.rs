@@ -99,19 +99,12 @@ const ROWS: &[Row] = &[
 
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
 pub const TUNES: &[(&str, &str)] = &[
-    ("transaction.abort.", TRANSACTIONS),
-    ("transaction.max.timeout.ms", TRANSACTIONS),
-    ("transaction.partition.verification.enable", TRANSACTIONS),
-    ("transaction.remove.", TRANSACTIONS),
-    ("transaction.state.log.load.buffer.size", TRANSACTIONS),
-    ("transactional.id.expiration.ms", TRANSACTIONS),
     ("quota.window.", CLIENT_QUOTAS),
     ("alter.log.dirs.replication.quota.", QUOTAS),
     ("controller.quota.", QUOTAS),
     ("replica.alter.log.dirs.io.max.bytes.per.second", QUOTAS),
 ];
 
-const TRANSACTIONS: &str = "transactions are not built yet";
 const QUOTAS: &str = "quotas are not built yet";
 const CLIENT_QUOTAS: &str =
     "client quotas are not built yet, only max.connection.creation.rate is measured over these windows";

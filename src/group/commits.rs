@@ -20,7 +20,7 @@ pub struct Fetched {
     pub place: Place,
     /// None when nothing was committed.
     pub value: Option<OffsetValue>,
-    /// UNSTABLE_OFFSET_COMMIT while a commit is being written and the asker wants to know.
+    /// UNSTABLE_OFFSET_COMMIT while a commit is being written, or waits for its transaction's end, and the asker wants to know.
     pub error: ErrorCode,
 }
 
@@ -85,7 +85,7 @@ impl Coordinator {
             let places =
                 places.unwrap_or_else(|| group.offsets.all().map(|(topic, p, _)| (topic.clone(), p)).collect());
             let one = |place: Place| {
-                if require_stable && group.offsets.is_pending(&place.0, place.1) {
+                if require_stable && group.offsets.is_unstable(&place.0, place.1) {
                     return Fetched { place, value: None, error: ErrorCode::UnstableOffsetCommit };
                 }
                 let value = group.offsets.get(&place.0, place.1).map(|committed| committed.value.clone());
@@ -163,7 +163,7 @@ impl Coordinator {
 }
 
 /// What a client is told of a commit that was not written (`GroupMetadataManager.storeOffsets`).
-fn commit_error(code: ErrorCode) -> ErrorCode {
+pub fn commit_error(code: ErrorCode) -> ErrorCode {
     match code {
         ErrorCode::NetworkException => ErrorCode::CoordinatorLoadInProgress,
         ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::NotEnoughReplicasAfterAppend => {

@@ -5,7 +5,7 @@
 //! timers. Lock order: a shard's map and a group are each taken alone, the timers after a group. What the journal tells comes back as
 //! another step. Offsets are in `commits`, leadership in `leadership`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::record;
 use super::settings::Settings;
 use super::types::{Claim, Effect, Join, JoinReply, Now, State, Sync, SyncReply, Ticket, Why};
 use crate::base::env::Lane;
-use crate::base::{Env, ErrorCode, topic_names};
+use crate::base::{Env, ErrorCode, internal_partition, topic_names};
 use crate::record::BatchBuilder;
 use crate::replica::Replicas;
 use crate::replica::journal::Journal;
@@ -55,6 +55,8 @@ pub(super) enum Owned {
 pub(super) struct Shard {
     pub(super) journal: Journal,
     pub(super) groups: Mutex<BTreeMap<Arc<str>, Arc<Slot>>>,
+    /// Groups in which a producer's open transaction has committed, by producer id.
+    pub(super) open: Mutex<BTreeMap<i64, BTreeSet<Arc<str>>>>,
     /// Set under the map's mutex when leadership has gone: whoever still holds the shard finds only dead groups.
     pub(super) closed: AtomicBool,
 }
@@ -122,7 +124,7 @@ impl Coordinator {
 
     /// The partition of `__consumer_offsets` whose leader coordinates the group.
     pub fn partition_of(&self, group: &str) -> i32 {
-        partition_of(group, self.settings.partitions)
+        internal_partition(group, self.settings.partitions)
     }
 
     /// JoinGroup; the answer comes when the join phase ends. `None`: nobody waits for it any more, close the connection.
@@ -270,7 +272,7 @@ impl Coordinator {
     }
 
     /// As [`Coordinator::shard`], for the APIs of members, which take no empty id.
-    fn named_shard(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
+    pub(super) fn named_shard(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
         if group.is_empty() { Err(ErrorCode::InvalidGroupId) } else { self.shard(group) }
     }
 
@@ -471,10 +473,4 @@ fn store_error(code: ErrorCode) -> ErrorCode {
         }
         code => code,
     }
-}
-
-/// `Utils.abs(groupId.hashCode) % partitions`: Java's hash over UTF-16 units, and its smallest int counts as 0.
-pub fn partition_of(group: &str, partitions: i32) -> i32 {
-    let hash = group.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    hash.checked_abs().unwrap_or(0) % partitions.max(1)
 }

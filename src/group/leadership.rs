@@ -3,7 +3,7 @@
 //! Called by the control applier, in the order of the controller's requests. While a partition is read its groups answer
 //! COORDINATOR_LOAD_IN_PROGRESS; a load that leadership has left behind is dropped when it ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -100,7 +100,16 @@ impl Coordinator {
                 group.offsets.put(place, committed);
             }
         }
+        let mut open: BTreeMap<i64, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for (producer_id, changes) in std::mem::take(&mut loaded.open) {
+            for (name, place, committed) in changes {
+                let Some(committed) = committed else { continue };
+                let group = groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone(), rules, now.wall_ms));
+                group.offsets.put_in_txn(producer_id, place, committed);
+                open.entry(producer_id).or_default().insert(name);
+            }
+        }
         let slots = groups.into_iter().map(|(name, group)| (name, Slot::new(group, journal.clone()))).collect();
-        Arc::new(Shard { journal, groups: Mutex::new(slots), closed: AtomicBool::new(false) })
+        Arc::new(Shard { journal, groups: Mutex::new(slots), open: Mutex::new(open), closed: AtomicBool::new(false) })
     }
 }

@@ -17,12 +17,12 @@ pub struct Loaded {
     /// Offsets by group.
     pub offsets: BTreeMap<Arc<str>, BTreeMap<Place, Committed>>,
     /// Transactions whose marker has not come, by producer id.
-    open: BTreeMap<i64, Vec<Change>>,
+    pub open: BTreeMap<i64, Vec<Change>>,
     scratch: Scratch,
 }
 
-/// An offset set, or forgotten.
-type Change = (Arc<str>, Place, Option<Committed>);
+/// A group's offset set, or forgotten.
+pub type Change = (Arc<str>, Place, Option<Committed>);
 
 impl Loaded {
     /// Takes in one batch.

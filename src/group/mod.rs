@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `coordinator`, `leadership`, `commits` | the shell: which groups are here, who waits for what; loading and unloading; offsets |
+//! | `coordinator`, `leadership`, `commits`, `transactions` | the shell: which groups are here, who waits for what; loading and unloading; offsets |
 //! | `load` | the last word of the log on groups and offsets |
 //! | `group`, `rebalance`, `join`, `membership`, `offsets`, `member` | one group, pure: events and time in, effects out |
 //! | `types` | requests, replies, effects |
@@ -26,9 +26,11 @@ pub mod protocol;
 mod rebalance;
 pub mod record;
 mod settings;
+mod transactions;
 pub mod types;
 
-pub use commits::Fetched;
+pub use commits::{Fetched, commit_error};
 pub use coordinator::{Coordinator, OFFSETS_TOPIC};
 pub use group::Group;
 pub use settings::Settings;
+pub use transactions::{Ending, TxnProducer};

@@ -1,7 +1,8 @@
 //! What a group has committed: checks of a commit, offsets on their way into the log, fetch, deletion, expiry.
 //!
-//! A commit is *pending* from the moment it is handed to the journal until its record is committed; only then is it fetched. Two
-//! commits of one partition end in the order of their records, whatever the order of the answers (`CommitRecordMetadataAndOffset`).
+//! A commit is *pending* from the moment it is handed to the journal until its record is committed; only then is it fetched. One of a
+//! transaction stays pending until the transaction's marker. Two commits of one partition end in the order of their records, whatever
+//! the order of the answers (`CommitRecordMetadataAndOffset`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,16 @@ pub struct Offsets {
     committed: BTreeMap<Arc<str>, BTreeMap<i32, Committed>>,
     /// How many commits of a partition are being written.
     pending: BTreeMap<(Arc<str>, i32), u32>,
+    /// Commits of open transactions, by producer id.
+    open: BTreeMap<i64, BTreeMap<Place, InTxn>>,
+}
+
+/// What an open transaction has committed for a partition: its last word.
+#[derive(Clone, Debug)]
+struct InTxn {
+    value: OffsetValue,
+    /// The offset of its record, none until that is replicated.
+    record_offset: Option<i64>,
 }
 
 /// A partition of a topic.
@@ -44,12 +55,71 @@ impl Offsets {
 
     /// No committed and no pending ones.
     pub fn is_empty(&self) -> bool {
-        self.committed.is_empty() && self.pending.is_empty()
+        self.committed.is_empty() && self.pending.is_empty() && self.open.is_empty()
     }
 
     /// Is a commit of this partition being written?
     pub fn is_pending(&self, topic: &Arc<str>, partition: i32) -> bool {
         self.pending.contains_key(&(topic.clone(), partition))
+    }
+
+    /// Is a commit of this partition being written, or has an open transaction one?
+    pub fn is_unstable(&self, topic: &Arc<str>, partition: i32) -> bool {
+        let place = (topic.clone(), partition);
+        self.pending.contains_key(&place) || self.open.values().any(|commits| commits.contains_key(&place))
+    }
+
+    /// A commit of a producer's transaction is being written.
+    pub fn begin_in_txn(&mut self, producer_id: i64, entries: &[(Place, OffsetValue)]) {
+        let open = self.open.entry(producer_id).or_default();
+        for (place, value) in entries {
+            open.insert(place.clone(), InTxn { value: value.clone(), record_offset: None });
+        }
+    }
+
+    /// Its end: with the offset of the first record when it was written. What a later commit of the transaction has replaced is left.
+    pub fn end_in_txn(&mut self, producer_id: i64, written: Option<i64>, entries: &[(Place, OffsetValue)]) {
+        let Some(open) = self.open.get_mut(&producer_id) else { return };
+        for (index, (place, value)) in entries.iter().enumerate() {
+            match open.get_mut(place) {
+                Some(commit) if commit.value == *value => match written {
+                    Some(first) => commit.record_offset = first.checked_add_unsigned(index as u64),
+                    None => {
+                        open.remove(place);
+                    }
+                },
+                _ => {}
+            }
+        }
+        if open.is_empty() {
+            self.open.remove(&producer_id);
+        }
+    }
+
+    /// A commit of an open transaction, as the log has it.
+    pub fn put_in_txn(&mut self, producer_id: i64, place: Place, committed: Committed) {
+        let commit = InTxn { value: committed.value, record_offset: Some(committed.record_offset) };
+        self.open.entry(producer_id).or_default().insert(place, commit);
+    }
+
+    /// The transaction's marker is written: its commits count, or are forgotten. True when some are left: those that were handed over
+    /// behind the marker are of what the log has as another transaction.
+    pub fn complete_txn(&mut self, producer_id: i64, commit: bool) -> bool {
+        let mut later = BTreeMap::new();
+        for (place, in_txn) in self.open.remove(&producer_id).unwrap_or_default() {
+            match in_txn.record_offset {
+                Some(record_offset) if commit => self.put(place, Committed { value: in_txn.value, record_offset }),
+                Some(_) => {}
+                None => {
+                    later.insert(place, in_txn);
+                }
+            }
+        }
+        let is_open = !later.is_empty();
+        if is_open {
+            self.open.insert(producer_id, later);
+        }
+        is_open
     }
 
     /// A commit is being written.
@@ -86,6 +156,14 @@ impl Offsets {
         }
     }
 
+    /// What open transactions have committed for these partitions is forgotten.
+    fn forget_in_txns(&mut self, places: &[Place]) {
+        for commits in self.open.values_mut() {
+            places.iter().for_each(|place| drop(commits.remove(place)));
+        }
+        self.open.retain(|_, commits| !commits.is_empty());
+    }
+
     /// Forgets offsets; answers those that were known.
     pub fn remove(&mut self, places: impl IntoIterator<Item = Place>) -> Vec<Place> {
         let mut removed = Vec::new();
@@ -104,6 +182,20 @@ impl Offsets {
 }
 
 impl Group {
+    /// May this commit of a transaction be stored? Who has no member id says nothing of the group (clients before KIP-447), and in
+    /// which state the group is does not matter.
+    ///
+    /// # Errors
+    /// The code for every partition of the request.
+    pub fn may_commit_in_txn(&self, who: &Claim) -> Result<(), ErrorCode> {
+        if self.state == State::Dead {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        let is_outside = who.generation < 0 && self.state == State::Empty;
+        let says_nothing = who.generation < 0 && who.member_id.is_empty() && who.instance.is_none();
+        if is_outside || says_nothing { Ok(()) } else { self.check_claim(who) }
+    }
+
     /// May this commit be stored? A member's timer starts anew when so.
     ///
     /// # Errors
@@ -153,7 +245,9 @@ impl Group {
             })
             .collect();
         let gone = codes.iter().filter(|(_, code)| *code == ErrorCode::None).map(|(place, _)| place.clone());
-        let removed = self.offsets.remove(gone.collect::<Vec<_>>());
+        let gone: Vec<Place> = gone.collect();
+        self.offsets.forget_in_txns(&gone);
+        let removed = self.offsets.remove(gone);
         Ok((codes, removed))
     }
 
@@ -187,6 +281,7 @@ impl Group {
 
     /// Removes offsets of partitions that are deleted; answers those that were there.
     pub fn forget_partitions(&mut self, places: &[Place]) -> Vec<Place> {
+        self.offsets.forget_in_txns(places);
         self.offsets.remove(places.iter().cloned())
     }
 

@@ -34,6 +34,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Is the note beside an offset short enough? Java counts UTF-16 units.
+    pub fn admits_note(&self, note: &str) -> bool {
+        note.len() <= self.max_metadata || note.encode_utf16().count() <= self.max_metadata
+    }
+
     /// The settings in a broker's configuration; `partitions` is the size of `__consumer_offsets`, none before it is made.
     pub fn of(config: &BrokerConfig, partitions: Option<usize>) -> Self {
         let size = |value: i32| usize::try_from(value).unwrap_or(0);

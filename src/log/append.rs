@@ -87,6 +87,32 @@ impl LogWriter {
         Ok(appended)
     }
 
+    /// As [`LogWriter::append_leader`] for several batches, in order, each with a result of its own: one turn at the gate for all.
+    ///
+    /// # Errors
+    /// What was written could not be flushed.
+    pub async fn append_leader_all(
+        &mut self,
+        appends: Vec<LeaderAppend>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, LogError> {
+        let check = |append: LeaderAppend| {
+            let valid = self.log().validate(&append.records, append.origin)?;
+            Ok((append, valid))
+        };
+        let checked: Vec<Result<_, AppendError>> = appends.into_iter().map(check).collect();
+        let appended = self
+            .run(move |log, state| {
+                let append = |checked: Result<(LeaderAppend, Validated), AppendError>| {
+                    let (append, valid) = checked?;
+                    log.append_leader(state, &append, valid)
+                };
+                checked.into_iter().map(append).collect()
+            })
+            .await;
+        self.flush_if_due().await?;
+        Ok(appended)
+    }
+
     /// Appends what the leader sent, as it is. A batch cut at the end is left out, and so is everything from the first batch on whose
     /// epoch is above `leader_epoch`, the partition's.
     ///

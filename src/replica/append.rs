@@ -15,11 +15,30 @@ use super::table::Replicas;
 use super::wait::{Until, Waiter};
 use crate::base::sabotage::{self, Sabotage};
 use crate::base::{ErrorCode, TopicPartition};
-use crate::log::{AppendError, Appended, LeaderAppend};
+use crate::log::{AppendError, Appended, LeaderAppend, LogWriter, VerificationGuard};
 use crate::record::Origin;
 
 /// `acks` of a produce that wants every in-sync replica to have it.
 pub const ACKS_ALL: i16 = -1;
+
+/// A batch to be appended.
+#[derive(Debug)]
+pub struct NewBatch {
+    /// Its bytes.
+    pub records: Bytes,
+    /// For the first one of a transaction here.
+    pub verified: Option<Verified>,
+}
+
+/// Proof that a transaction was verified with its coordinator, after which nothing ended it here (KIP-890).
+#[derive(Clone, Copy, Debug)]
+pub struct Verified(VerificationGuard);
+
+impl From<Bytes> for NewBatch {
+    fn from(records: Bytes) -> Self {
+        Self { records, verified: None }
+    }
+}
 
 /// What a refused append tells the producer.
 #[derive(Debug)]
@@ -76,20 +95,20 @@ impl Replicas {
     pub async fn append(
         &self,
         id: &TopicPartition,
-        records: Bytes,
+        batch: impl Into<NewBatch>,
         acks: i16,
         origin: Origin,
     ) -> Result<Written, Refusal> {
+        let NewBatch { records, verified } = batch.into();
         let partition = self.get(id)?;
         partition.check_appendable(acks)?; // before the work of validation, which a replica that does not lead must not do
         let refused = |error| Refusal::of(error, partition.log.start_offset());
         let valid = partition.log.validate(&records, origin).map_err(refused)?;
         let (appended, term) = {
             let mut writer = partition.log.lock().await;
-            partition.settle(&mut writer).await.map_err(|error| error.code())?;
-            // Looked at under the append mutex: whoever makes this replica a follower cannot truncate before this append is done.
-            let (leader_epoch, term) = partition.check_appendable(acks)?;
-            let append = LeaderAppend { records, leader_epoch, origin, verification: None };
+            let (leader_epoch, term) = admit(&partition, &mut writer, acks, None).await?;
+            let verification = verified.map(|proof| proof.0);
+            let append = LeaderAppend { records, leader_epoch, origin, verification };
             (writer.append_valid(append, valid).await.map_err(refused)?, term)
         };
         partition.advance();
@@ -105,6 +124,70 @@ impl Replicas {
         }
         Ok(Written { appended, partition, term })
     }
+
+    /// Appends what a coordinator has gathered, batch by batch, in one turn of the log; all of it in this `term` of leadership or not
+    /// at all. On return it is in the file (page cache), not yet replicated.
+    ///
+    /// # Errors
+    /// The code for all; or a [`Refusal`] of one batch, which leaves the others in place.
+    pub async fn append_all(
+        &self,
+        id: &TopicPartition,
+        batches: Vec<NewBatch>,
+        acks: i16,
+        term: u64,
+    ) -> Result<Vec<Result<Written, Refusal>>, ErrorCode> {
+        let partition = self.get(id)?;
+        let results = {
+            let mut writer = partition.log.lock().await;
+            let (leader_epoch, _) = admit(&partition, &mut writer, acks, Some(term)).await?;
+            let append = |NewBatch { records, verified }| LeaderAppend {
+                records,
+                leader_epoch,
+                origin: Origin::Coordinator,
+                verification: verified.map(|proof| proof.0),
+            };
+            let appended = writer.append_leader_all(batches.into_iter().map(append).collect()).await;
+            appended.map_err(|error| error.code())?
+        };
+        partition.advance();
+        let start = partition.log.start_offset();
+        let written = |appended| Written { appended, partition: partition.clone(), term };
+        Ok(results.into_iter().map(|result| result.map(written).map_err(|e| Refusal::of(e, start))).collect())
+    }
+
+    /// Begins the verification of a producer's transaction on a partition led from here (KIP-890): what its first batch must
+    /// bring, none when the transaction is open here already. `sequence` is the first batch's, -1 for a coordinator's.
+    ///
+    /// # Errors
+    /// The partition's code.
+    pub async fn start_verification(
+        &self,
+        id: &TopicPartition,
+        producer_id: i64,
+        epoch: i16,
+        sequence: i32,
+    ) -> Result<Option<Verified>, ErrorCode> {
+        let partition = self.get(id)?;
+        partition.check_leader(-1)?;
+        Ok(partition.log.start_verification(producer_id, sequence, epoch).await.map(Verified))
+    }
+}
+
+/// May this replica append now? Leader epoch and term of the append. Looked at under the append mutex: whoever makes this replica a
+/// follower cannot truncate before the append is done.
+async fn admit(
+    partition: &Partition,
+    writer: &mut LogWriter,
+    acks: i16,
+    only_in: Option<u64>,
+) -> Result<(i32, u64), ErrorCode> {
+    partition.settle(writer).await.map_err(|error| error.code())?;
+    let (leader_epoch, term) = partition.check_appendable(acks)?;
+    if only_in.is_some_and(|only| only != term) {
+        return Err(ErrorCode::NotLeaderOrFollower); // of leadership that has ended; it is another coordinator's log by now
+    }
+    Ok((leader_epoch, term))
 }
 
 impl Partition {
@@ -142,7 +225,7 @@ impl Written {
     }
 
     /// The answer, if it is known: term and high watermark in one look.
-    fn look(&self) -> Option<Result<(), ErrorCode>> {
+    pub(super) fn look(&self) -> Option<Result<(), ErrorCode>> {
         let state = self.partition.state();
         if state.offline {
             return Some(Err(ErrorCode::KafkaStorageError));

@@ -18,5 +18,6 @@ mod record;
 mod replica;
 mod server;
 mod tools;
+mod txn;
 mod wire;
 mod zk;

@@ -20,6 +20,7 @@ use crate::replica::Replicas;
 use crate::replica::lifecycle::Stop;
 use crate::replica::state::Assignment;
 use crate::replica::table::Hosted;
+use crate::txn::{self, TRANSACTION_TOPIC};
 use crate::wire::{
     LeaderAndIsrRequest, LeaderAndIsrRequestPartitionState, LeaderAndIsrResponse, LeaderAndIsrResponsePartitionError,
     LeaderAndIsrResponseTopicError, StopReplicaRequest, StopReplicaResponse, StopReplicaResponsePartitionError,
@@ -56,6 +57,8 @@ pub struct ApplierParts {
     pub replicas: Arc<Replicas>,
     /// Consumer groups: they come and go with their partitions.
     pub groups: Arc<Coordinator>,
+    /// Transactional ids: likewise.
+    pub txns: Arc<txn::Coordinator>,
     /// Reads the configs of new topics.
     pub admin: Arc<Admin>,
     /// The broker's defaults for topics.
@@ -233,12 +236,10 @@ impl Task {
                     // A change that came while the log was being made found no log to tell.
                     partition.log.set_config(config());
                 }
-                if topic == OFFSETS_TOPIC {
-                    if state.leader == self.parts.cluster.broker_id {
-                        self.parts.groups.become_leader(id.partition);
-                    } else {
-                        self.parts.groups.resign(id.partition);
-                    }
+                if state.leader == self.parts.cluster.broker_id {
+                    self.coordinate(&id, state.leader_epoch);
+                } else {
+                    self.resign(&id);
                 }
                 tracing::info!(target: STATE_CHANGE, partition = %id, leader = state.leader, epoch = state.leader_epoch, isr = ?state.isr, "assigned");
                 ErrorCode::None
@@ -279,6 +280,23 @@ impl Task {
                     tracing::warn!(%error, "could not ask the controller to fill replicas again: a restart of this broker will");
                 }
             });
+        }
+    }
+
+    /// This broker leads the partition: if it is a coordinator's journal, what is in it is coordinated from here.
+    fn coordinate(&self, id: &TopicPartition, leader_epoch: i32) {
+        match &*id.topic {
+            OFFSETS_TOPIC => self.parts.groups.become_leader(id.partition),
+            TRANSACTION_TOPIC => self.parts.txns.become_leader(id.partition, leader_epoch),
+            _ => {}
+        }
+    }
+
+    fn resign(&self, id: &TopicPartition) {
+        match &*id.topic {
+            OFFSETS_TOPIC => self.parts.groups.resign(id.partition),
+            TRANSACTION_TOPIC => self.parts.txns.resign(id.partition),
+            _ => {}
         }
     }
 
@@ -351,8 +369,8 @@ impl Task {
         for (topic, partition_index, stop) in stops(request, version) {
             let id = TopicPartition::new(topic, partition_index);
             let result = self.parts.replicas.stop(&id, stop).await;
-            if topic == OFFSETS_TOPIC && result.is_ok() {
-                self.parts.groups.resign(id.partition);
+            if result.is_ok() {
+                self.resign(&id);
             }
             tracing::info!(target: STATE_CHANGE, partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
             answer.partition_errors.push(StopReplicaResponsePartitionError {

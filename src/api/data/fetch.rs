@@ -1,16 +1,18 @@
 //! Fetch (0-17): reads records from many partitions, waits for more when there is too little.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::down_convert::{ForOldClient, convert};
 use super::is_read_committed;
 use super::leaders::Leaders;
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::ids::NO_BROKER;
 use crate::base::{ErrorCode, TopicId};
 use crate::cluster::MetadataImage;
-use crate::config::CompressionType;
-use crate::record::Batches;
 use crate::replica::fetch_session::{SessionKey, Told, Wanted};
 use crate::replica::fetch_sessions::{FetchContext, SessionAsk};
 use crate::replica::follower_fetch::FollowerId;
@@ -25,10 +27,6 @@ use crate::wire::{
 const FIRST_TOPIC_ID_VERSION: i16 = 13;
 /// The first version that tells of the current leader and where it is (KIP-951); the tagged field alone is older.
 const FIRST_HINT_VERSION: i16 = 16;
-/// The first version whose clients understand zstd.
-const FIRST_ZSTD_VERSION: i16 = 10;
-/// The first version whose clients understand format 2.
-const FIRST_BATCH_VERSION: i16 = 4;
 
 /// The first version whose consumers may read from followers, and say where they are (KIP-392).
 const FIRST_RACK_VERSION: i16 = 11;
@@ -186,9 +184,12 @@ impl Fetch {
     }
 
     async fn answer(&self, mut reads: Vec<PartitionRead>) -> Outcome {
-        for ((key, _), read) in self.wanted.iter().zip(&mut reads) {
-            if let Some(code) = self.unreadable_by_old_client(key, read).await {
-                *read = PartitionRead::refused(code);
+        let mut anew: BTreeMap<usize, Bytes> = BTreeMap::new();
+        for (i, ((key, wanted), read)) in self.wanted.iter().zip(&mut reads).enumerate() {
+            match convert(&self.api, key, wanted, read, self.limits, self.replier.version()).await {
+                ForOldClient::AsItIs => {}
+                ForOldClient::Refused(code) => *read = PartitionRead::refused(code),
+                ForOldClient::Converted(bytes) => drop(anew.insert(i, bytes)),
             }
         }
         let told: Vec<_> = self
@@ -215,7 +216,7 @@ impl Fetch {
         let mut leaders = Leaders::new(&image, &self.peer);
         let mut response = FetchResponse { session_id, ..Default::default() };
         let mut slices = Vec::new();
-        for (((key, _), mut read), included) in self.wanted.iter().zip(reads).zip(included) {
+        for (i, (((key, _), mut read), included)) in self.wanted.iter().zip(reads).zip(included).enumerate() {
             if !included {
                 continue;
             }
@@ -225,9 +226,11 @@ impl Fetch {
             if partition.error_code != ErrorCode::None.code() {
                 metrics.failed_fetches.add(1);
             }
-            if let Some(slice) = slice {
-                let out =
-                    if self.limits.follower.is_some() { &metrics.replication_bytes_out } else { &metrics.bytes_out };
+            let out = if self.limits.follower.is_some() { &metrics.replication_bytes_out } else { &metrics.bytes_out };
+            if let Some(anew) = anew.remove(&i) {
+                out.add(anew.len() as u64);
+                partition.records = Records::Bytes(anew);
+            } else if let Some(slice) = slice {
                 out.add(slice.len as u64);
                 partition.records = Records::Hole(slice.len);
                 slices.push(slice);
@@ -262,31 +265,6 @@ impl Fetch {
         }
         self.replier.reply_with(&response, slices)
     }
-
-    /// Records in a format that the client's version can't read: the code its partition gets.
-    async fn unreadable_by_old_client(&self, key: &SessionKey, read: &PartitionRead) -> Option<ErrorCode> {
-        let version = self.replier.version();
-        if version >= FIRST_ZSTD_VERSION || !read.error.is_none() {
-            return None;
-        }
-        let id = crate::base::TopicPartition::new(key.topic.clone(), key.partition);
-        let config = self.api.replicas.get(&id).ok()?.log.config();
-        if config.compression_type == CompressionType::Zstd {
-            return Some(ErrorCode::UnsupportedCompressionType);
-        }
-        let readable_magic = match version {
-            FIRST_BATCH_VERSION.. => return None,
-            2..=3 => 1,
-            _ => 0,
-        };
-        let slice = read.slice.clone()?;
-        // Off the lane: up to the whole answer, and perhaps cold.
-        let newer = self.api.env.tasks.blocking(move || {
-            let bytes = slice.read_to_bytes().ok()?;
-            Some(Batches::new(&bytes).flatten().any(|batch| batch.magic() > readable_magic))
-        });
-        newer.await?.then_some(ErrorCode::UnsupportedVersion)
-    }
 }
 
 fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchResponsePartition {
@@ -314,7 +292,7 @@ fn partition_answer(index: i32, read: PartitionRead, version: i16) -> FetchRespo
             end_offset: end.end_offset,
         }),
         preferred_read_replica: read.preferred.unwrap_or(NO_BROKER),
-        records: Records::Bytes(bytes::Bytes::new()),
+        records: Records::Bytes(Bytes::new()),
         ..Default::default()
     }
 }

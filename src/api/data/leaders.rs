@@ -40,7 +40,7 @@ impl<'a> Leaders<'a> {
 
 impl Api {
     /// Answers about partitions the metadata does not have are the same for all data APIs.
-    pub(super) fn knows(&self, topic: &str, partition: i32) -> bool {
+    pub(in crate::api) fn knows(&self, topic: &str, partition: i32) -> bool {
         self.cluster.metadata.load().partition(topic, partition).is_some()
     }
 }

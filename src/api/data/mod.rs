@@ -3,12 +3,13 @@
 pub mod delete_records;
 pub mod describe_producers;
 pub mod fetch;
-pub mod init_producer_id;
 pub mod list_offsets;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 
+mod down_convert;
 mod leaders;
+mod verify;
 
 /// `isolation_level` of a consumer that skips open and aborted transactions.
 const READ_COMMITTED: i8 = 1;

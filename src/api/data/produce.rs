@@ -7,11 +7,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::leaders::Leaders;
+use super::verify::{Proofs, verify};
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::topic_names::is_internal;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::record::{Batches, Codec, Origin};
-use crate::replica::append::{ACKS_ALL, Refusal, Written};
+use crate::replica::append::{ACKS_ALL, NewBatch, Refusal, Verified, Written};
 use crate::wire::{
     ProduceRequest, ProduceResponse, ProduceResponseLeaderIdAndEpoch, ProduceResponseNodeEndpoint,
     ProduceResponsePartition, ProduceResponseRecordError, ProduceResponseTopic, Records,
@@ -35,13 +36,25 @@ struct Done {
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: ProduceRequest = request.decode()?;
-    let from_admin = request.client_id() == ADMIN_CLIENT_ID;
+    let rules = Rules {
+        acks: asked.acks,
+        version,
+        from_admin: request.client_id() == ADMIN_CLIENT_ID,
+        in_transaction: asked.transactional_id.is_some(),
+    };
+    let mut proofs = match &asked.transactional_id {
+        Some(id) => verify(api, id, &asked.topic_data, version).await,
+        None => Proofs::new(),
+    };
     let mut done = Vec::new();
     for topic in asked.topic_data {
         let name: Arc<str> = (&topic.name).into();
         for partition in topic.partition_data {
             let id = TopicPartition::new(name.clone(), partition.index);
-            let result = append(api, &id, partition.records, asked.acks, version, from_admin).await;
+            let result = match proofs.remove(&id).transpose() {
+                Ok(verified) => append(api, &id, partition.records, verified, rules).await,
+                Err(refusal) => Err(refusal),
+            };
             done.push(Done { id, result });
         }
     }
@@ -68,33 +81,41 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     }))
 }
 
+/// What a request says of all its batches.
+#[derive(Clone, Copy)]
+struct Rules {
+    acks: i16,
+    version: i16,
+    from_admin: bool,
+    in_transaction: bool,
+}
+
 async fn append(
     api: &Api,
     id: &TopicPartition,
     records: Records,
-    acks: i16,
-    version: i16,
-    from_admin: bool,
+    verified: Option<Verified>,
+    rules: Rules,
 ) -> Result<Written, Refusal> {
     // In Kafka's order: the handler's checks, then those of `ReplicaManager`.
     if !api.knows(&id.topic, id.partition) {
         return Err(ErrorCode::UnknownTopicOrPartition.into());
     }
     let records = records.bytes().cloned().unwrap_or_default();
-    if version >= FIRST_BATCH_VERSION {
-        check_shape(&records, version)?;
+    if rules.version >= FIRST_BATCH_VERSION {
+        check_shape(&records, rules)?;
     }
-    if !matches!(acks, ACKS_ALL..=1) {
+    if !matches!(rules.acks, ACKS_ALL..=1) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
-    if is_internal(&id.topic) && !from_admin {
+    if is_internal(&id.topic) && !rules.from_admin {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    api.replicas.append(id, records, acks, Origin::Client).await
+    api.replicas.append(id, NewBatch { records, verified }, rules.acks, Origin::Client).await
 }
 
 /// One batch of format 2 (`ProduceRequest.validateRecords`). What the batch says is checked at the append.
-fn check_shape(records: &Bytes, version: i16) -> Result<(), ErrorCode> {
+fn check_shape(records: &Bytes, rules: Rules) -> Result<(), ErrorCode> {
     let mut batches = Batches::new(records);
     let first = match batches.next() {
         Some(Ok(batch)) => batch,
@@ -104,8 +125,11 @@ fn check_shape(records: &Bytes, version: i16) -> Result<(), ErrorCode> {
     if first.magic() != 2 || batches.next().is_some() {
         return Err(ErrorCode::InvalidRecord);
     }
+    if first.is_transactional() && !rules.in_transaction {
+        return Err(ErrorCode::TransactionalIdAuthorizationFailed); // nobody is allowed to write under no id
+    }
     match first.codec() {
-        Ok(Codec::Zstd) if version < FIRST_ZSTD_VERSION => Err(ErrorCode::UnsupportedCompressionType),
+        Ok(Codec::Zstd) if rules.version < FIRST_ZSTD_VERSION => Err(ErrorCode::UnsupportedCompressionType),
         Ok(_) => Ok(()),
         Err(error) => Err(error.code()),
     }

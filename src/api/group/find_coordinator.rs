@@ -1,4 +1,4 @@
-//! FindCoordinator (0-6): the leader of the partition that a group's id hashes to; makes `__consumer_offsets` on first use.
+//! FindCoordinator (0-6): the leader of the partition that a group's or transactional id hashes to; makes the internal topic on first use.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use crate::api::{Api, Malformed, Outcome, Peer, Request};
 use crate::base::{BrokerId, ErrorCode};
 use crate::cluster::Endpoint;
 use crate::group::OFFSETS_TOPIC;
+use crate::txn::TRANSACTION_TOPIC;
 use crate::wire::{FindCoordinatorRequest, FindCoordinatorResponse, FindCoordinatorResponseCoordinator, Str};
 
 /// The first version that asks for many keys.
@@ -22,18 +23,18 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let version = request.version();
     let asked: FindCoordinatorRequest = request.decode()?;
     let keys = if version >= FIRST_BATCH_VERSION { asked.coordinator_keys } else { vec![asked.key] };
-    let known = match asked.key_type {
-        GROUP => {
-            make_topic(api).await;
-            Ok(())
-        }
-        TRANSACTION => Err(ErrorCode::UnsupportedVersion), // there is no transaction coordinator yet
+    let topic = match asked.key_type {
+        GROUP => Ok(OFFSETS_TOPIC),
+        TRANSACTION => Ok(TRANSACTION_TOPIC),
         SHARE if version >= FIRST_SHARE_VERSION => Err(ErrorCode::CoordinatorNotAvailable),
         _ => Err(ErrorCode::InvalidRequest),
     };
+    if let Ok(topic) = topic {
+        make_topic(api, topic).await;
+    }
     let mut coordinators: Vec<_> = keys
         .into_iter()
-        .map(|key| match known.and_then(|()| coordinator(api, &request.peer, &key)) {
+        .map(|key| match topic.and_then(|topic| coordinator(api, &request.peer, topic, &key)) {
             Ok((node_id, endpoint)) => FindCoordinatorResponseCoordinator {
                 key,
                 node_id,
@@ -66,16 +67,17 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     Ok(request.replier().reply(&answer))
 }
 
-async fn make_topic(api: &Api) {
-    if !api.cluster.metadata.load().contains(OFFSETS_TOPIC) {
-        let codes = api.admin.auto_create(&[OFFSETS_TOPIC.into()]).await;
-        tracing::debug!(?codes, "the offsets topic is asked for the first time");
+async fn make_topic(api: &Api, topic: &'static str) {
+    if !api.cluster.metadata.load().contains(topic) {
+        let codes = api.admin.auto_create(&[topic.into()]).await;
+        tracing::debug!(?codes, "an internal topic is asked for the first time");
     }
 }
 
-fn coordinator(api: &Api, peer: &Peer, group: &str) -> Result<(BrokerId, Endpoint), ErrorCode> {
+fn coordinator(api: &Api, peer: &Peer, topic: &str, key: &str) -> Result<(BrokerId, Endpoint), ErrorCode> {
     let image = api.cluster.metadata.load();
-    let partition = image.partition(OFFSETS_TOPIC, api.groups.partition_of(group));
+    let index = if topic == OFFSETS_TOPIC { api.groups.partition_of(key) } else { api.txns.partition_of(key) };
+    let partition = image.partition(topic, index);
     let leader = partition.ok_or(ErrorCode::CoordinatorNotAvailable)?.leader;
     let endpoint = image.endpoint(leader, &peer.listener).ok_or(ErrorCode::CoordinatorNotAvailable)?;
     Ok((leader, endpoint.clone()))

@@ -30,10 +30,10 @@ fn owned_opt(text: &Option<Str>) -> Option<Arc<str>> {
 }
 
 /// A topic with something of each of its partitions.
-type OfTopic<T> = (Arc<str>, Vec<(i32, T)>);
+pub(in crate::api) type OfTopic<T> = (Arc<str>, Vec<(i32, T)>);
 
 /// Partitions by topic; the order stays.
-fn by_topic<T>(entries: impl IntoIterator<Item = (Place, T)>) -> Vec<OfTopic<T>> {
+pub(in crate::api) fn by_topic<T>(entries: impl IntoIterator<Item = (Place, T)>) -> Vec<OfTopic<T>> {
     let mut topics: Vec<OfTopic<T>> = Vec::new();
     for ((topic, partition), entry) in entries {
         match topics.last_mut() {

@@ -37,7 +37,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
                 let note = partition.committed_metadata.as_deref().unwrap_or("");
                 let code = if image.partition(&name, partition.partition_index).is_none() {
                     ErrorCode::UnknownTopicOrPartition
-                } else if note.len() > api.groups.settings().max_metadata {
+                } else if !api.groups.settings().admits_note(note) {
                     ErrorCode::OffsetMetadataTooLarge
                 } else {
                     entries.insert(place.clone(), value(partition, note, now_ms, expire_ms));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::{Api, Malformed, Outcome, Peer, Request, operations};
 use crate::base::topic_names::is_internal;
@@ -17,10 +18,14 @@ const FIRST_TOPIC_ID_VERSION: i16 = 12;
 /// The first version that tells a missing listener from a missing leader.
 const FIRST_LISTENER_ERROR_VERSION: i16 = 6;
 
+/// Less than clients wait for an answer, more than a controller that is there takes to greet a broker.
+const FIRST_IMAGE_WAIT: Duration = Duration::from_secs(5);
+
 /// Answers from the metadata image; a topic that is created on the way is answered as LEADER_NOT_AVAILABLE.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: MetadataRequest = request.decode()?;
+    wait_for_first_image(api, &request.peer).await;
     let image = api.cluster.metadata.load();
     let topic_operations = operations::told(operations::TOPIC, asked.include_topic_authorized_operations);
     let view = View { image: &image, peer: &request.peer, version, topic_operations };
@@ -63,6 +68,19 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         }
     }
     Ok(request.replier().reply(&answer))
+}
+
+/// A broker that has just started knows nobody until the controller has told it. Clients that hear of a cluster without brokers forget
+/// those they knew, and with them their coordinators; so they are kept waiting, on their connection, but not for ever.
+async fn wait_for_first_image(api: &Api, peer: &Peer) {
+    if api.cluster.metadata.load().brokers.is_empty() {
+        let told = api.cluster.metadata.wait_until(|image| !image.brokers.is_empty());
+        tokio::select! {
+            biased;
+            _ = tokio::time::timeout(FIRST_IMAGE_WAIT, told) => {}
+            () = peer.stopped() => {}
+        }
+    }
 }
 
 /// Names that are not in the image: created, refused, or just unknown.

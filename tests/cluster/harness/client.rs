@@ -121,3 +121,11 @@ pub fn create_topic(address: &str, topic: &str, partitions: i32, configs: &[&str
     configs.iter().for_each(|config| args.extend(["--config", config]));
     java("kafka-topics.sh", &args, "").ok();
 }
+
+/// A class of an old Kafka (0.10.2.2 or 0.11.0.3), with its clients of then.
+pub fn old_java(version: &str, class: &str, args: &[&str], input: &str) -> Ran {
+    need("an old Kafka", &cache().join(format!("kafka-{version}")));
+    let mut command = Command::new(script("apache-kafka.sh"));
+    command.args(["old", version, class]).args(args);
+    run(command, input)
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use ottla::group::coordinator::partition_of;
+use ottla::base::internal_partition;
 use ottla::group::load::Loaded;
 use ottla::group::record::{GroupValue, Key, MemberValue, OffsetValue, group_key, offset_key};
 use ottla::record::{BatchBuilder, Batches, Scratch};
@@ -147,7 +147,7 @@ fn group_ids_hash_as_in_java() {
         ("", 0),
     ];
     for (id, partition) in vectors {
-        assert_eq!(partition_of(id, 50), partition, "{id}");
+        assert_eq!(internal_partition(id, 50), partition, "{id}");
     }
 }
 

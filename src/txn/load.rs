@@ -1,0 +1,49 @@
+//! A coordinator's memory from its log: the last record of each id counts (`TransactionStateManager.loadTransactionMetadata`).
+//!
+//! Fed with the batches of one partition of `__transaction_state`, in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::record::{Key, TxnValue};
+use crate::record::{Batch, RecordError, Scratch};
+
+/// What the log says.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Values by transactional id.
+    pub transactions: BTreeMap<Arc<str>, TxnValue>,
+    scratch: Scratch,
+}
+
+impl Loaded {
+    /// Takes in one batch.
+    ///
+    /// # Errors
+    /// The batch is broken, or a value can't be read.
+    pub fn see(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
+        if batch.is_control() {
+            return Ok(());
+        }
+        for record in batch.records(&mut self.scratch)? {
+            let record = record?;
+            let Some(key) = record.key else { continue };
+            match (Key::read(key)?, record.value) {
+                (Key::Transaction(id), Some(value)) => {
+                    self.transactions.insert(id, TxnValue::read(value)?);
+                }
+                (Key::Transaction(id), None) => {
+                    self.transactions.remove(&id);
+                }
+                (Key::Unknown(version), _) => {
+                    tracing::warn!(
+                        version,
+                        offset = record.offset,
+                        "skipped a transaction record of an unknown version"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
