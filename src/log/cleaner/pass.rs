@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::log::error::LogError;
+use crate::log::names::CLEANED;
 use crate::log::partition_log::Log;
 use crate::log::segment::Segment;
 use crate::record::RecordError;
@@ -43,10 +44,14 @@ impl Stop {
         }
     }
 
-    /// What a failed write means.
+    /// What a failed write means. A full disk is no reason to lose the directory: what is being written is a copy, and goes again.
     pub fn of_write(log: &Log, error: &io::Error) -> Self {
         if log.check_open().is_err() {
             return Stop::Aborted; // its directory has another name, or is gone
+        }
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            tracing::warn!("no room to clean log {}: {error}", log.partition());
+            return Stop::Aborted;
         }
         log.home().fail("cleaning a log", error);
         Stop::Storage
@@ -242,6 +247,13 @@ async fn clean_group<W: Watch>(
         Err(error) => Err(Stop::of_log(&error)),
     };
     (copy, swapped)
+}
+
+/// Removes what an earlier pass could not: a start that finds a `.cleaned` file beside a `.swap` file takes both for unfinished.
+fn remove_leftovers(log: &Log) -> io::Result<()> {
+    let (dir, disk) = (log.dir_path(), &log.shared().disk);
+    let names = disk.list(&dir)?;
+    names.iter().filter(|e| e.name.ends_with(CLEANED)).try_for_each(|e| disk.remove_file(&dir.join(&e.name)))
 }
 
 /// Between two steps.

@@ -169,3 +169,24 @@ async fn a_throttled_pass_takes_its_time() {
     let seconds = start.elapsed().as_secs_f64();
     assert!((bytes as f64 / 2000.0 - seconds).abs() < 1.0, "{bytes} bytes in {seconds} s at 2000 a second");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_costs_a_pass_and_not_the_directory() {
+    let (sim, config) = (SimDisk::new(), compacted());
+    let bed = stage(&sim, &config, CleanerConfig::default(), START_MS);
+    let log = make(&bed.manager, "compacted", &config).await;
+    keyed(&log, 0..60, 100).await;
+    let before = rows(&log, 0);
+    let disk = Disk::Sim(sim.clone());
+    // Left by a pass of before that could not even remove its file.
+    disk.write(&log.dir_path().join("00000000000000000099.log.cleaned"), b"half").expect("written");
+    sim.set_room(Some(100));
+    assert!(!bed.manager.clean_dirtiest(0).await);
+    assert!(bed.manager.dirs().iter().all(|d| d.online), "the directory is still in use");
+    assert_eq!(bed.manager.uncleanable(), []);
+    assert_eq!(rows(&log, 0), before);
+    assert_tidy(&disk, &log);
+    sim.set_room(None);
+    assert!(bed.manager.clean_dirtiest(0).await);
+    assert!(rows(&log, 0).len() < 30);
+}
