@@ -43,7 +43,7 @@ mod txn_index;
 mod walk;
 
 pub use append::{Appended, LeaderAppend};
-pub use cleaner::{CleanerConfig, CleanerStats};
+pub use cleaner::{CleanerConfig, CleanerStats, CleanerStatus};
 pub use dirs::LogDirs;
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, StartError};

@@ -12,6 +12,7 @@ mod harness;
 mod apis;
 mod bad_input;
 mod clients;
+mod compaction;
 mod durability;
 mod elections;
 mod frames;

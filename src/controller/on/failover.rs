@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::{BrokerId, TopicPartition};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
-use crate::zk::store;
+use crate::zk::store::{self, StoreError};
 use crate::zk::znode::{delete_topics, feature, isr_change, log_dir_event, topic};
 
 /// After taking over, the automatic balance looks for the first time; after that at its configured interval.
@@ -41,7 +41,14 @@ impl Core {
 
     /// Creates `/feature`, or enables it. A ZooKeeper cluster finalizes no feature of its own.
     async fn set_up_features(&mut self) -> Outcome {
-        let found = store::features::read(&self.link.session).await?;
+        let found = match store::features::read(&self.link.session).await {
+            // Left as it is: nothing of a ZooKeeper cluster depends on it.
+            Err(StoreError::Znode(error)) => {
+                tracing::error!("/feature is not understood and stays as it is: {error}");
+                return Ok(());
+            }
+            found => found?,
+        };
         let features = match &found {
             Some((node, _)) if node.enabled => node.features.clone(),
             _ => BTreeMap::new(),

@@ -3,6 +3,8 @@
 //! `/controller` is watched all the time, by every broker. A node there is ours only if it belongs to our session, which the
 //! election in `zk::store` sees to.
 
+use std::time::Duration;
+
 use crate::base::BrokerId;
 use crate::base::ids::NO_BROKER;
 use crate::controller::core::{ControllerError, Core, Outcome};
@@ -10,6 +12,9 @@ use crate::controller::event::Event;
 use crate::zk::session::WatchKind;
 use crate::zk::store::{self, controller::ElectError};
 use crate::zk::znode::controller::PATH;
+
+/// After a failed take-over, before this broker may run again: others get their turn, and a failure that stays costs little.
+const FAILED_TERM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// The broker has started: watch, then try.
@@ -116,7 +121,9 @@ impl Core {
             Err(ControllerError::Moved) => Err(ControllerError::Moved),
             Err(error) => {
                 tracing::error!("taking over failed: {error}; giving the controller role away");
-                self.give_away().await
+                self.give_away().await?;
+                tokio::time::sleep(FAILED_TERM_PAUSE).await;
+                Ok(())
             }
         }
     }

@@ -29,7 +29,7 @@ mod txns;
 pub use offsets::CleanerOffsets;
 pub use pass::{Cleaned, PassConfig, Stop, Watch, clean};
 pub use retain::{LastRecord, LastRecords};
-pub use stats::CleanerStats;
+pub use stats::{CleanerStats, CleanerStatus};
 pub use throttle::Throttle;
 
 /// What the cleaner is told by the broker's configuration. All but `enabled` change at run time.

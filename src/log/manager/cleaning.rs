@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,12 +15,13 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::base::TopicPartition;
 use crate::base::env::{Clock, Lane};
 use crate::config::LogConfig;
 use crate::log::cleaner::pick::{self, Cleanable, LogFacts, Reset, SegmentFacts};
-use crate::log::cleaner::{self, CleanerConfig, CleanerStats, Stop, Throttle};
+use crate::log::cleaner::{self, CleanerConfig, CleanerStats, CleanerStatus, Stop, Throttle};
 use crate::log::error::LogError;
 use crate::log::partition_log::Log;
 
@@ -48,11 +49,28 @@ pub(super) struct Cleaning {
 #[derive(Debug, Default)]
 struct State {
     in_progress: BTreeSet<TopicPartition>,
-    /// Where they lie, and why.
-    uncleanable: BTreeMap<TopicPartition, (PathBuf, String)>,
+    uncleanable: BTreeMap<TopicPartition, Uncleanable>,
     last: BTreeMap<usize, CleanerStats>,
-    /// Share of dirty bytes of the dirtiest log at the last look.
-    max_dirty_ratio: f64,
+    /// What the last look at all logs found.
+    seen: Option<Seen>,
+}
+
+/// A log that is left alone.
+#[derive(Debug)]
+struct Uncleanable {
+    dir: PathBuf,
+    why: String,
+    /// Dirty bytes at the last look.
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: Instant,
+    /// Share of dirty bytes of the dirtiest log.
+    max_ratio: f64,
+    /// The longest that a record has been overdue.
+    max_delay_ms: i64,
 }
 
 impl Cleaning {
@@ -211,23 +229,31 @@ impl LogManager {
             "Unexpected error when cleaning log {}: {why}. Marking its partition ({0}) as uncleanable",
             log.partition()
         );
-        let entry = (log.dir(), why.to_string());
+        let entry = Uncleanable { dir: log.dir(), why: why.to_string(), bytes: 0 };
         self.cleaning.state.lock().uncleanable.insert(log.partition().clone(), entry);
     }
 
     /// Chooses, and takes, the dirtiest log.
     async fn claim_dirtiest(self: &Arc<Self>) -> Option<Claim<'_>> {
         let _picking = self.cleaning.picking.lock().await;
-        self.forget_gone();
         let logs = self.compacted(|state, log| !state.in_progress.contains(log.partition()));
-        let gate = logs.first()?.gate().clone();
+        let gate = self.homes.iter().find(|home| home.is_online())?.gate().clone();
         let here = Arc::clone(self);
         // Sizes and times may have to be read.
-        let mut found = gate.run_long(move || here.survey_dirt(logs)).await;
-        let ratio = found.iter().map(|(_, plan, _)| plan.ratio()).fold(0.0, f64::max);
+        let mut found = gate
+            .run_long(move || {
+                here.look_at_uncleanable();
+                here.survey_dirt(logs)
+            })
+            .await;
+        let seen = Seen {
+            at: self.shared.env.clock.now(),
+            max_ratio: found.iter().map(|(_, plan, _)| plan.ratio()).fold(0.0, f64::max),
+            max_delay_ms: found.iter().map(|(_, plan, _)| plan.delay_ms).max().unwrap_or(0),
+        };
         let best = pick::dirtiest(found.iter().map(|(_, plan, config)| (plan, &**config)));
         let mut state = self.cleaning.state.lock();
-        state.max_dirty_ratio = ratio;
+        state.seen = Some(seen);
         let (log, plan, _) = found.swap_remove(best?);
         state.in_progress.insert(log.partition().clone());
         Some(Claim { cleaning: &self.cleaning, log, plan })
@@ -243,13 +269,17 @@ impl LogManager {
             .collect()
     }
 
-    /// Logs that were deleted or moved are no longer uncleanable.
-    fn forget_gone(&self) {
+    /// Logs that were deleted or moved are no longer uncleanable; of the others the dirty bytes are counted. Blocks.
+    fn look_at_uncleanable(&self) {
         let marked: Vec<TopicPartition> = self.cleaning.state.lock().uncleanable.keys().cloned().collect();
         for partition in marked {
-            let dir = self.get(&partition).map(|log| log.dir());
+            let log = self.get(&partition);
+            let dirt = log.as_ref().and_then(|log| dirt_of(log, &log.config(), self.shared.env.clock.wall_ms()).ok());
+            let dir = log.map(|log| log.dir());
             let mut state = self.cleaning.state.lock();
-            if state.uncleanable.get(&partition).is_some_and(|(marked, _)| Some(marked) != dir.as_ref()) {
+            let Some(entry) = state.uncleanable.get_mut(&partition) else { continue };
+            entry.bytes = dirt.map_or(0, |plan| plan.cleanable_bytes);
+            if Some(&entry.dir) != dir.as_ref() {
                 state.uncleanable.remove(&partition);
             }
         }
@@ -285,7 +315,31 @@ impl LogManager {
     /// The partitions that are not cleaned any more until the next start, and why.
     pub fn uncleanable(&self) -> Vec<(TopicPartition, String)> {
         let state = self.cleaning.state.lock();
-        state.uncleanable.iter().map(|(partition, (_, why))| (partition.clone(), why.clone())).collect()
+        state.uncleanable.iter().map(|(partition, entry)| (partition.clone(), entry.why.clone())).collect()
+    }
+
+    /// How the cleaner stands.
+    pub fn cleaner_status(&self) -> CleanerStatus {
+        let dead_threads = match *self.stopping.borrow() {
+            true => 0,
+            false => self.cleaning.threads.lock().iter().filter(|thread| thread.is_finished()).count(),
+        };
+        let now = self.shared.env.clock.now();
+        let state = self.cleaning.state.lock();
+        let last: Vec<CleanerStats> = state.last.values().copied().collect();
+        let of_dir = |dir: &Path| {
+            let here = state.uncleanable.values().filter(|entry| entry.dir == dir);
+            here.fold((dir.to_path_buf(), 0, 0), |(dir, count, bytes), entry| (dir, count + 1, bytes + entry.bytes))
+        };
+        let since = |seen: Seen| u64::try_from(now.duration_since(seen.at).as_millis()).unwrap_or(u64::MAX);
+        CleanerStatus {
+            dead_threads,
+            max_compaction_delay_secs: state.seen.map_or(0, |s| s.max_delay_ms.max(0).cast_unsigned() / 1000),
+            max_dirty_percent: state.seen.map_or(0, |s| (100.0 * s.max_ratio) as u64),
+            since_last_run_ms: state.seen.map_or(0, since),
+            uncleanable: self.homes.iter().map(|home| of_dir(home.path())).collect(),
+            ..CleanerStatus::of_passes(&last)
+        }
     }
 
     /// Up to where a partition's log was cleaned, as `cleaner-offset-checkpoint` says.

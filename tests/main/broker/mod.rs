@@ -1,5 +1,5 @@
 //! A whole broker on simulated parts: dynamic configs, ZooKeeper sessions, start and stop, requests that
-//! make no sense.
+//! make no sense, damaged znodes.
 
 pub mod bed;
 
@@ -8,5 +8,6 @@ mod dynamic;
 pub mod elections;
 mod logging;
 mod nonsense;
+mod rubbish;
 mod sessions;
 mod start_stop;

@@ -51,7 +51,7 @@ thread_local! {
 }
 
 /// Panics on this thread, on which all tasks of a simulated broker run.
-fn panics() -> usize {
+pub fn panics() -> usize {
     static COUNT: Once = Once::new();
     COUNT.call_once(|| {
         let before = std::panic::take_hook();

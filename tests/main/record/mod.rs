@@ -2,6 +2,7 @@
 
 mod conversion;
 mod damage;
+mod filter;
 mod golden;
 mod round_trip;
 mod validation;

@@ -44,6 +44,12 @@ async fn a_damaged_log_is_uncleanable_and_the_others_go_on() {
     assert_eq!(marked.len(), 1);
     assert_eq!(&*marked[0].0.topic, "bad");
     assert!(marked[0].1.contains("corrupt"), "{}", marked[0].1);
+    let status = bed.manager.cleaner_status();
+    assert_eq!(status.uncleanable.len(), 1, "one directory");
+    let (_, count, bytes) = &status.uncleanable[0];
+    assert!(*count == 1 && *bytes > 5000, "{count} partitions, {bytes} bytes");
+    assert_eq!(status.dead_threads, 0);
+    assert!((1..100).contains(&status.recopy_percent), "{} % were copied", status.recopy_percent);
     assert_eq!(all_bytes(&bad), before, "nothing of it was touched");
     assert_tidy(&disk, &bad);
     assert!(rows(&good, 0).len() < 30, "the other one was cleaned");
