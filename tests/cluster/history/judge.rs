@@ -156,7 +156,7 @@ fn nothing_alien(notes: &[Notes], last: &Final, findings: &mut Vec<Finding>) {
     let producers: BTreeSet<&str> = notes.iter().map(|n| n.client.as_str()).collect();
     for (&partition, records) in last {
         for (offset, value) in records {
-            if !producer_of(value).is_some_and(|name| producers.contains(name)) {
+            if producer_of(value).is_none_or(|name| !producers.contains(name)) {
                 findings.push(Finding::Alien { partition, offset: *offset, value: value.clone() });
             }
         }
