@@ -125,8 +125,11 @@ pub async fn clean<W: Watch>(
         return Err(Stop::Broken(text.into()));
     }
     let (here, window_bytes) = (Arc::clone(log), config.window_bytes);
-    let mut build =
-        log.gate().run_long(move || MapBuild::new(&here, first_dirty, upper_bound, map, window_bytes)).await?;
+    let opened = log.gate().run_long(move || {
+        remove_leftovers(&here).map_err(|e| Stop::of_write(&here, &e))?;
+        MapBuild::new(&here, first_dirty, upper_bound, map, window_bytes)
+    });
+    let mut build = opened.await?;
     let mut stats = CleanerStats::default();
     loop {
         let budget = watch.budget();
