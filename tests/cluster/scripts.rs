@@ -241,3 +241,20 @@ fn what_is_retired_says_what_to_type_instead() {
         assert_eq!(ours.run("kafka-run-class.sh", &args, &[]).ok(), "3.9.2\n", "{class}");
     }
 }
+
+#[test]
+fn the_quickstart_works_runs_on_and_is_stopped() {
+    let cluster = Cluster::new("scripts_quickstart");
+    let ours = Installation::new(&cluster, "quickstart");
+    let shown = ours.run("quickstart.sh", &[], &[]).ok();
+    assert!(shown.contains("1000 lines came back as they were sent"), "{shown}");
+    let again = ours.run("quickstart.sh", &[], &[]);
+    assert_eq!(again.code, 1, "a second one beside it");
+    assert!(again.err.contains("scripts/quickstart.sh --stop"), "{}", again.err);
+
+    ours.run("quickstart.sh", &["--stop"], &[]).ok();
+    assert!(!ours.dir.join("quickstart").exists());
+    for server in ["kafka-server-stop.sh", "zookeeper-server-stop.sh"] {
+        assert_eq!(ours.run(server, &[], &[]).code, 1, "{server} finds nothing");
+    }
+}
