@@ -175,10 +175,13 @@ fn parent(name: &str) -> &'static str {
 /// A target and the level from which its events are logged.
 pub type Rule = (&'static str, Level);
 
+/// Puts levels into effect: that of targets that are no logger's, and that of each that is.
+type Apply = Box<dyn Fn(Level, &[Rule]) + Send + Sync>;
+
 /// The levels of the moment.
 pub struct Loggers {
     set: Mutex<BTreeMap<&'static str, Level>>,
-    apply: Box<dyn Fn(Level, &[Rule]) + Send + Sync>,
+    apply: Apply,
 }
 
 impl fmt::Debug for Loggers {

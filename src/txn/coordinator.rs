@@ -360,7 +360,11 @@ impl Coordinator {
     pub(super) fn markers_written(self: &Arc<Self>, shard: &Arc<Shard>, slot: &Arc<Slot>, written: &[TopicPartition]) {
         let is_last = {
             let mut cell = slot.lock();
-            written.iter().fold(false, |last, partition| cell.txn.marker_written(partition) || last)
+            let mut is_last = false;
+            for partition in written {
+                is_last |= cell.txn.marker_written(partition);
+            }
+            is_last
         };
         if is_last {
             self.complete(shard, slot);

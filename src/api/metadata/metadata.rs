@@ -155,7 +155,6 @@ impl View<'_> {
             is_internal: is_internal(name),
             topic_authorized_operations: self.topic_operations,
             partitions: topic.partitions.iter().map(|(index, info)| self.partition(*index, info)).collect(),
-            ..Default::default()
         }
     }
 

@@ -49,8 +49,9 @@ impl LogManager {
         });
         let made: Vec<_> = stream::iter(making).buffer_unordered(AT_A_TIME).collect().await;
         // The entries of all directories at once; before that no log is shown to anybody.
-        for home in self.homes.iter().filter(|home| home.is_online()).cloned() {
-            if made.iter().any(|(_, log)| log.as_ref().is_some_and(|log| Arc::ptr_eq(log.home(), &home))) {
+        for home in self.homes.iter().filter(|home| home.is_online()) {
+            if made.iter().any(|(_, log)| log.as_ref().is_some_and(|log| Arc::ptr_eq(log.home(), home))) {
+                let home = home.clone();
                 let synced = tasks.blocking(move || {
                     let synced = home.shared().disk.sync_dir(home.path());
                     synced.map_err(|error| home.fail("making logs", &error)).is_ok()
