@@ -242,7 +242,7 @@ fn kills_during_passes_lose_nothing() {
         // The first files of a pass are there: it is under way. Which step the kill meets is up to the machine.
         let dir = broker.partition_dir("topic", 0);
         let word = [".cleaned", ".swap", ".deleted"][round % 3];
-        let _seen = eventually(&format!("a {word} file, or a finished pass"), LIMIT, || {
+        eventually(&format!("a {word} file, or a finished pass"), LIMIT, || {
             let names: Vec<String> =
                 fs::read_dir(&dir).ok()?.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
             let newest = names.iter().filter_map(|n| n.strip_suffix(".log")?.parse::<i64>().ok()).max()?;

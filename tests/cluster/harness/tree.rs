@@ -152,7 +152,7 @@ pub fn differences_in_parts(connect: &str, name: &str, ports: &[u16], parts: &[&
     let inside = |node: &Node| {
         let below =
             |part: &&str| node.path.strip_prefix(*part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        parts.iter().any(|part| below(&part))
+        parts.iter().any(below)
     };
     let ours = |nodes: Vec<Node>, ports: &[u16]| -> BTreeMap<String, String> {
         let mut nodes: Vec<Node> = nodes.into_iter().filter(inside).collect();

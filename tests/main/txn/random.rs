@@ -51,8 +51,11 @@ struct Model {
     unmarked: BTreeSet<TopicPartition>,
 }
 
-/// Every table row: in this state, what becomes of an end.
-const ENDS: [(State, Result<State, ErrorCode>, Result<State, ErrorCode>); 6] = [
+/// What becomes of a commit or an abort.
+type Ended = Result<State, ErrorCode>;
+
+/// Every table row: in this state, what becomes of a commit, and of an abort.
+const ENDS: [(State, Ended, Ended); 6] = [
     (State::Empty, Err(ErrorCode::InvalidTxnState), Err(ErrorCode::InvalidTxnState)),
     (State::Ongoing, Ok(State::PrepareCommit), Ok(State::PrepareAbort)),
     (State::PrepareCommit, Err(ErrorCode::ConcurrentTransactions), Err(ErrorCode::InvalidTxnState)),

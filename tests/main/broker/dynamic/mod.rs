@@ -41,12 +41,8 @@ const BROKER: i8 = 4;
 
 /// Alters one key; the answer's error code.
 async fn alter(client: &mut Client, kind: i8, name: &str, key: &str, value: &str) -> (i16, String) {
-    let config = IncrementalAlterConfigsRequestConfig {
-        name: key.into(),
-        config_operation: 0,
-        value: Some(value.into()),
-        ..Default::default()
-    };
+    let config =
+        IncrementalAlterConfigsRequestConfig { name: key.into(), config_operation: 0, value: Some(value.into()) };
     let resource = IncrementalAlterConfigsRequestResource {
         resource_type: kind,
         resource_name: name.into(),
