@@ -16,6 +16,9 @@ use crate::zk::znode::controller::PATH;
 /// After a failed take-over, before this broker may run again: others get their turn, and a failure that stays costs little.
 const FAILED_TERM_PAUSE: Duration = Duration::from_secs(1);
 
+/// After its node was deleted by somebody else, before a controller may run again: longer than others take to hear of it.
+const DEPOSED_PAUSE: Duration = Duration::from_secs(1);
+
 impl Core {
     /// The broker has started: watch, then try.
     pub(in crate::controller) async fn on_startup(&mut self) -> Outcome {
@@ -32,9 +35,14 @@ impl Core {
         Ok(())
     }
 
-    /// Nobody may lead now.
+    /// Nobody may lead now. A controller among others whose node was deleted by somebody else lets them run first: whoever deposed it,
+    /// an operator or a broker that can't reach it, wants another.
     pub(in crate::controller) async fn on_reelect(&mut self) -> Outcome {
-        self.resign_if_another().await?;
+        let led_others = self.is_active() && self.ctx.brokers.len() > 1;
+        let now = self.resign_if_another().await?;
+        if led_others && now == NO_BROKER {
+            tokio::time::sleep(DEPOSED_PAUSE).await;
+        }
         self.try_election().await
     }
 

@@ -117,6 +117,7 @@ const READ_WITHIN: &[(&str, &str)] = &[
     ("leader.replication.throttled.replicas", "leader_throttled_replicas"),
     ("follower.replication.throttled.replicas", "follower_throttled_replicas"),
     ("ottla.dead.process.detect.ms", "dead_process_detect_ms"),
+    ("ottla.admin.listener", "admin_listener"),
     ("max.connection.creation.rate", "max_connection_creation_rate"),
 ];
 

@@ -1,5 +1,6 @@
 //! The threads over many logs: what is uncleanable, truncation and deletion meanwhile, retention of compacted topics, throttle, threads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,7 +177,9 @@ async fn a_full_disk_costs_a_pass_and_not_the_directory() {
     let bed = stage(&sim, &config, CleanerConfig::default(), START_MS);
     let log = make(&bed.manager, "compacted", &config).await;
     keyed(&log, 0..60, 100).await;
-    let before = rows(&log, 0);
+    // The first segments leave nothing behind, and so have room even then; of each key the last record stays.
+    let last = || rows(&log, 0).into_iter().map(|row| (row.2.clone(), row)).collect::<BTreeMap<_, _>>();
+    let before = last();
     let disk = Disk::Sim(sim.clone());
     // Left by a pass of before that could not even remove its file.
     disk.write(&log.dir_path().join("00000000000000000099.log.cleaned"), b"half").expect("written");
@@ -184,7 +187,7 @@ async fn a_full_disk_costs_a_pass_and_not_the_directory() {
     assert!(!bed.manager.clean_dirtiest(0).await);
     assert!(bed.manager.dirs().iter().all(|d| d.online), "the directory is still in use");
     assert_eq!(bed.manager.uncleanable(), []);
-    assert_eq!(rows(&log, 0), before);
+    assert_eq!(last(), before);
     assert_tidy(&disk, &log);
     sim.set_room(None);
     assert!(bed.manager.clean_dirtiest(0).await);
