@@ -35,7 +35,9 @@ impl Ran {
 /// Runs a command to its end with `input` on its standard input.
 fn run(mut command: Command, input: &str) -> Ran {
     let text = format!("{command:?}");
+    // cargo puts the librdkafka that our tools are built with there: clients are to be run with their own.
     let mut child = command
+        .env_remove("LD_LIBRARY_PATH")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

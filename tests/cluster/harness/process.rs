@@ -78,7 +78,9 @@ impl Process {
     pub fn start(name: &str, mut command: Command, log: PathBuf) -> Self {
         let out = File::options().create(true).append(true).open(&log).expect("the log can be opened");
         let err = out.try_clone().expect("a second handle");
+        // As in `client::run`: what is tested runs with the system's libraries.
         let child = command
+            .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
