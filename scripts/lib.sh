@@ -36,8 +36,8 @@ lacking() {
   command -v "$1" >/dev/null || printf '%s\n' "${@:2}"
 }
 
-# What building takes (some crates compile C), and a Java for ZooKeeper 3.8 and Kafka 3.9.
-compiler() { lacking cc gcc libc6-dev; }
+# What building takes (some crates compile C, librdkafka with make and its C++ face too), and a Java for ZooKeeper 3.8 and Kafka 3.9.
+compiler() { lacking cc gcc libc6-dev; lacking c++ g++; lacking make make; }
 java_runtime() { lacking java default-jre-headless; }
 
 # The Rust toolchain is the user's to choose and never installed behind his back.
