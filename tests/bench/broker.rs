@@ -42,6 +42,8 @@ pub struct Plan {
     pub connect: String,
     /// `log.dirs`.
     pub data: PathBuf,
+    /// Further lines of its `server.properties`.
+    pub more: Vec<String>,
     dir: PathBuf,
     program: PathBuf,
 }
@@ -56,6 +58,7 @@ impl Plan {
             address: free_address()?,
             connect: format!("{}/{name}", args.zookeeper),
             data: dir.join(format!("data{id}")),
+            more: Vec::new(),
             dir,
             program: match kind {
                 Kind::Ottla => args.ottla.clone(),
@@ -67,13 +70,14 @@ impl Plan {
     /// Starts the process, and nothing more.
     pub fn launch(&self) -> Result<Broker> {
         let file = self.dir.join(format!("server{}.properties", self.id));
-        let properties = [
+        let mut properties = vec![
             format!("broker.id={}", self.id),
             format!("listeners=PLAINTEXT://{}", self.address),
             format!("log.dirs={}", self.data.display()),
             format!("zookeeper.connect={}", self.connect),
             "offsets.topic.replication.factor=1".into(),
         ];
+        properties.extend_from_slice(&self.more);
         fs::write(&file, properties.join("\n"))?;
         let log = File::options().create(true).append(true).open(self.dir.join(format!("broker{}.log", self.id)))?;
         let child = Command::new(&self.program)
@@ -115,6 +119,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory, as the kernel counts it.
     pub resident_mb: f64,
+    /// The part of it that is the process's own: no file's pages.
+    pub anonymous_mb: f64,
 }
 
 impl Broker {
@@ -158,11 +164,14 @@ impl Broker {
         let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).ok_or("/proc/PID/stat");
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         let status = fs::read_to_string(proc.join("status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/PID/status")?;
-        let resident_kb: f64 = resident.trim().trim_end_matches(" kB").parse()?;
+        let megabytes = |name: &str| -> Result<f64> {
+            let found = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("/proc/PID/status")?;
+            Ok(found.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
+        };
         Ok(Usage {
             cpu: Duration::from_secs_f64((ticks(11)? + ticks(12)?) as f64 / per_second),
-            resident_mb: resident_kb * 1024.0 / 1e6,
+            resident_mb: megabytes("VmRSS:")?,
+            anonymous_mb: megabytes("RssAnon:")?,
         })
     }
 

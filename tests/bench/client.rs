@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::{Bytes, BytesMut};
 use ottla::record::{BatchBuilder, Batches};
 use ottla::wire::{
-    CreateTopicsRequest, CreateTopicsRequestTopic, FetchRequest, FetchRequestPartition, FetchRequestTopic,
-    FetchResponse, MetadataRequest, MetadataRequestTopic, ProduceRequest, ProduceRequestPartition, ProduceRequestTopic,
-    ProduceResponse, Request, decode_response, encode_request,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsRequestPartition,
+    AlterPartitionReassignmentsRequestTopic, CreateTopicsRequest, CreateTopicsRequestTopic, FetchRequest,
+    FetchRequestPartition, FetchRequestTopic, FetchResponse, MetadataRequest, MetadataRequestTopic, ProduceRequest,
+    ProduceRequestPartition, ProduceRequestTopic, ProduceResponse, Request, decode_response, encode_request,
 };
 
 use crate::Result;
@@ -20,9 +21,11 @@ pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 pub const METADATA_VERSION: i16 = 9;
 const CREATE_TOPICS_VERSION: i16 = 5;
+const REASSIGN_VERSION: i16 = 0;
 
 /// Longest wait for an answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_millis(ANSWER_LIMIT_MS as u64);
+const ANSWER_LIMIT_MS: i32 = 60_000;
 
 /// Longest wait for a topic's leaders.
 const LEADER_LIMIT: Duration = Duration::from_secs(60);
@@ -40,6 +43,11 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         Ok(Self { reader: BufReader::with_capacity(16 * 1024, stream), buffer: BytesMut::new() })
+    }
+
+    /// Where it leads.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        self.reader.get_ref().peer_addr()
     }
 
     /// A second handle, to write from another thread.
@@ -68,6 +76,16 @@ impl Connection {
         Ok(decode_response(self.receive()?, version)?.1)
     }
 
+    /// The controller in this one's metadata, and where it listens; none while there is none.
+    pub fn controller(&mut self) -> Result<Option<(i32, SocketAddr)>> {
+        let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+        let answer = self.call(&none, METADATA_VERSION)?;
+        let Some(found) = answer.brokers.iter().find(|broker| broker.node_id == answer.controller_id) else {
+            return Ok(None);
+        };
+        Ok(Some((found.node_id, SocketAddr::new(found.host.parse()?, u16::try_from(found.port)?))))
+    }
+
     /// The brokers in this one's metadata.
     pub fn brokers(&mut self) -> Result<Vec<i32>> {
         let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
@@ -76,17 +94,7 @@ impl Connection {
 
     /// Creates a topic and waits until each partition has a leader and so many replicas in sync. Gives the leaders.
     pub fn create_topic(&mut self, name: &str, partitions: i32, replicas: i16, in_sync: usize) -> Result<Vec<i32>> {
-        let topic = CreateTopicsRequestTopic {
-            name: name.into(),
-            num_partitions: partitions,
-            replication_factor: replicas,
-            ..Default::default()
-        };
-        let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
-        let code = self.call(&request, CREATE_TOPICS_VERSION)?.topics[0].error_code;
-        if code != 0 {
-            return Err(format!("creating {name}: error {code}").into());
-        }
+        self.ask_for_topic(name, partitions, replicas)?;
         let begin = Instant::now();
         while begin.elapsed() < LEADER_LIMIT {
             if let Some(leaders) = self.leaders(name, in_sync)? {
@@ -95,6 +103,38 @@ impl Connection {
             thread::sleep(Duration::from_millis(1));
         }
         Err(format!("no leader for {name}").into())
+    }
+
+    /// Creates a topic: this is a connection to the controller.
+    pub fn ask_for_topic(&mut self, name: &str, partitions: i32, replicas: i16) -> Result<()> {
+        let topic = CreateTopicsRequestTopic {
+            name: name.into(),
+            num_partitions: partitions,
+            replication_factor: replicas,
+            ..Default::default()
+        };
+        let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: ANSWER_LIMIT_MS, ..Default::default() };
+        let code = self.call(&request, CREATE_TOPICS_VERSION)?.topics[0].error_code;
+        if code != 0 {
+            return Err(format!("creating {name}: error {code}").into());
+        }
+        Ok(())
+    }
+
+    /// Gives a partition other replicas: this is a connection to the controller.
+    pub fn reassign(&mut self, topic: &str, partition: i32, replicas: &[i32]) -> Result<()> {
+        let partition = AlterPartitionReassignmentsRequestPartition {
+            partition_index: partition,
+            replicas: Some(replicas.to_vec()),
+        };
+        let topic = AlterPartitionReassignmentsRequestTopic { name: topic.into(), partitions: vec![partition] };
+        let request = AlterPartitionReassignmentsRequest { topics: vec![topic], ..Default::default() };
+        let answer = self.call(&request, REASSIGN_VERSION)?;
+        let code = answer.responses.first().and_then(|topic| topic.partitions.first()).map(|p| p.error_code);
+        match (answer.error_code, code) {
+            (0, Some(0)) => Ok(()),
+            codes => Err(format!("a reassignment was answered with errors {codes:?}").into()),
+        }
     }
 
     /// The leader of each partition, once each has one, and so many replicas in sync.

@@ -1,4 +1,4 @@
-//! Three brokers on one machine: replication, a new topic, failover of the controller. The CPU time is that of all three.
+//! Three brokers on one machine: replication, a new topic, a reassignment, failover of the controller. The CPU time is that of all three.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +20,13 @@ const LARGE_BYTES: u64 = 300_000_000;
 const SMALL_REQUESTS: u64 = 20_000;
 const ONE_IN_FLIGHT_REQUESTS: u64 = 2_000;
 
+/// Half of the peak is held so long.
+const HALF_PEAK_TIME: Duration = Duration::from_secs(10);
+
+/// What a reassignment moves, and the longest it may take.
+const MOVED_BYTES: u64 = 2_000_000_000;
+const MOVE_LIMIT: Duration = Duration::from_secs(120);
+
 /// Topics created; the median is the row's number.
 const NEW_TOPICS: usize = 9;
 
@@ -39,6 +46,7 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
     let brokers: Vec<Broker> = plans.iter().map(Plan::start).collect::<Result<_>>()?;
     replicated(bench, &brokers, note)?;
     new_topics(&brokers, note)?;
+    reassign(bench, &brokers, note)?;
     failover(brokers, note)?;
     plans[0].clean()
 }
@@ -47,9 +55,15 @@ fn all_cpu(brokers: &[Broker]) -> Result<f64> {
     brokers.iter().map(|broker| Ok(broker.usage()?.cpu.as_secs_f64())).sum()
 }
 
+/// A connection to the controller that a broker knows.
+fn controller(broker: &Broker) -> Result<Connection> {
+    let (_, address) = Connection::to(broker.address())?.controller()?.ok_or("no controller")?;
+    Ok(Connection::to(address)?)
+}
+
 /// A connection to the leader of a topic's one partition, which it creates.
 fn lead(brokers: &[Broker], topic: &str) -> Result<Connection> {
-    let leaders = Connection::to(brokers[0].address())?.create_topic(topic, 1, BROKERS as i16, BROKERS as usize)?;
+    let leaders = controller(&brokers[0])?.create_topic(topic, 1, BROKERS as i16, BROKERS as usize)?;
     Ok(Connection::to(brokers[usize::try_from(leaders[0])?].address())?)
 }
 
@@ -69,9 +83,16 @@ fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static 
     let (begin, before) = (Instant::now(), all_cpu(brokers)?);
     load::closed_loop(&mut leader, &large, count, IN_FLIGHT)?;
     note(&rows::CLUSTER_64K, (all_cpu(brokers)? - before) / gigabytes);
-    note(&rows::CLUSTER_64K_SECONDS, begin.elapsed().as_secs_f64() / gigabytes);
-    let mut one = load::closed_loop(&mut leader, &large, bench.scaled(ONE_IN_FLIGHT_REQUESTS), 1)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    note(&rows::CLUSTER_64K_SECONDS, seconds / gigabytes);
+    let per_second = (count as f64 / seconds / 2.0) as u64;
+    let (begin, requests) = (Instant::now(), bench.scaled(ONE_IN_FLIGHT_REQUESTS));
+    let mut one = load::closed_loop(&mut leader, &large, requests, 1)?;
     note(&rows::CLUSTER_ONE_P50, one.quantile_ms(0.5));
+    note(&rows::CLUSTER_ONE_SECONDS, begin.elapsed().as_secs_f64() * 1e9 / (requests * batch.len() as u64) as f64);
+    let mut half = load::open_loop(leader.peer()?, &large, per_second, HALF_PEAK_TIME)?;
+    note(&rows::CLUSTER_HALF_P50, half.quantile_ms(0.5));
+    note(&rows::CLUSTER_HALF_P999, half.quantile_ms(0.999));
     let count = bench.scaled(SMALL_REQUESTS);
     let before = all_cpu(brokers)?;
     load::closed_loop(&mut leader, &small, count, IN_FLIGHT)?;
@@ -98,16 +119,36 @@ fn new_topics(brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> R
     Ok(())
 }
 
+/// A partition moves from one broker to the next with all its data.
+fn reassign(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
+    let mut asking = controller(&brokers[0])?;
+    let from = asking.create_topic("moved", 1, 1, 1)?[0];
+    let to = (from + 1) % BROKERS;
+    let batch = client::batch(64 * 1024, 1024)?;
+    let mut leader = Connection::to(brokers[usize::try_from(from)?].address())?;
+    let count = bench.scaled(MOVED_BYTES) / batch.len() as u64;
+    load::closed_loop(&mut leader, &client::produce("moved", 0, 1, &batch)?, count, IN_FLIGHT)?;
+    let begin = Instant::now();
+    asking.reassign("moved", 0, &[to])?;
+    while asking.leaders("moved", 1)?.as_deref() != Some(&[to]) {
+        if begin.elapsed() > MOVE_LIMIT {
+            return Err("a reassignment does not end".into());
+        }
+        thread::sleep(RETRY_PAUSE);
+    }
+    note(&rows::CLUSTER_MOVE, begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
 /// The first broker was the first there: it is the controller. It is stopped; a topic is created through the next one. Of its two replicas
 /// one may be on the broker that went: what has not heard of the new controller yet has not heard of that either.
 fn failover(brokers: Vec<Broker>, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
     let mut brokers = brokers.into_iter();
-    let controller = brokers.next().ok_or("no broker")?;
+    let first = brokers.next().ok_or("no broker")?;
     let others: Vec<Broker> = brokers.collect();
-    let address = others[0].address();
-    controller.stop()?;
+    first.stop()?;
     let begin = Instant::now();
-    while let Err(error) = Connection::to(address)?.create_topic("after-failover", 1, 2, 1) {
+    while let Err(error) = controller(&others[0]).and_then(|mut next| next.create_topic("after-failover", 1, 2, 1)) {
         if begin.elapsed() > FAILOVER_LIMIT {
             return Err(error);
         }

@@ -12,6 +12,7 @@
 //! | `steady` | one broker under load |
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
 //! | `cluster` | three brokers |
+//! | `partitions` | three brokers with thousands of partitions |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -21,6 +22,7 @@ mod client;
 mod cluster;
 mod floor;
 mod load;
+mod partitions;
 mod restart;
 mod rows;
 mod steady;
@@ -55,6 +57,15 @@ enum Work {
     Reconnect,
     /// Three brokers: replication, a new topic, failover of the controller.
     Cluster,
+    /// Three brokers with thousands of partitions.
+    Partitions,
+}
+
+impl Work {
+    /// Measured only when asked for by name or with `--cluster`.
+    fn needs_cluster(self) -> bool {
+        matches!(self, Self::Cluster | Self::Partitions)
+    }
 }
 
 /// Ottla beside Apache Kafka and the machine's floor.
@@ -99,8 +110,9 @@ impl Bench {
     /// True when these rows were asked for.
     fn wants(&self, work: Work) -> bool {
         match self.args.works.as_slice() {
-            [] => work != Work::Cluster || self.args.cluster,
-            works => works.contains(&work) || (work == Work::Cluster && self.args.cluster),
+            works if works.contains(&work) => true,
+            [] => !work.needs_cluster() || self.args.cluster,
+            _ => work.needs_cluster() && self.args.cluster,
         }
     }
 
@@ -150,6 +162,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
+            partitions::measure(bench, kind, round, &mut note)?;
         }
     }
     Ok(())

@@ -63,16 +63,43 @@ pub static RECONNECT_P99: Row =
     row("5,000 clients reconnect: p99 of a producer beside them, ms", 2, Goal::TimesKafka(0.25));
 pub static RECONNECT_MEMORY: Row = row("5,000 clients connected: resident memory, MB", 0, Goal::TimesKafka(0.25));
 pub static CLUSTER_64K: Row =
-    row("3 brokers, acks=all RF 3, 64 KB batches, 5 in flight: CPU-s per GB, all brokers", 2, Goal::Open);
-pub static CLUSTER_64K_SECONDS: Row = row("the same: seconds per GB", 2, Goal::Open);
-pub static CLUSTER_ONE_P50: Row = row("3 brokers, acks=all RF 3, 64 KB batches, 1 in flight: p50 ms", 2, Goal::Open);
+    row("3 brokers, acks=all RF 3, 64 KB batches, 5 in flight: CPU-s per GB, all brokers", 2, Goal::AtMost(4.0));
+pub static CLUSTER_64K_SECONDS: Row = row("the same: seconds per GB", 2, Goal::AtMost(5.0));
+pub static CLUSTER_ONE_P50: Row =
+    row("3 brokers, acks=all RF 3, 64 KB batches, 1 in flight: p50 ms", 2, Goal::AtMost(0.7));
+pub static CLUSTER_ONE_SECONDS: Row = row("the same: seconds per GB", 2, Goal::AtMost(11.1));
 pub static CLUSTER_1K: Row =
-    row("3 brokers, acks=all RF 3, 1 KB batches, 5 in flight: CPU us per request, all brokers", 1, Goal::Open);
-pub static CLUSTER_NEW_TOPIC: Row = row("3 brokers: create a topic to its first acknowledged write, ms", 1, Goal::Open);
+    row("3 brokers, acks=all RF 3, 1 KB batches, 5 in flight: CPU us per request, all brokers", 1, Goal::AtMost(100.0));
+pub static CLUSTER_HALF_P50: Row =
+    row("3 brokers, acks=all RF 3, 64 KB batches at half of the own peak: p50 ms", 2, Goal::Open);
+pub static CLUSTER_HALF_P999: Row = row("the same: p99.9 ms", 2, Goal::TimesKafka(0.2));
+pub static CLUSTER_NEW_TOPIC: Row =
+    row("3 brokers: create a topic to its first acknowledged write, ms", 1, Goal::AtMost(30.0));
+pub static CLUSTER_MOVE: Row = row("3 brokers: a reassignment of 2 GB, s", 2, Goal::TimesKafka(0.5));
 pub static CLUSTER_FAILOVER: Row =
     row("3 brokers: controller stopped cleanly, to a topic created by the next, ms", 0, Goal::Open);
+pub static MAKE_10K: Row =
+    row("3 brokers: 10,000 partitions, RF 2, made in topics of 500, s", 1, Goal::TimesKafka(0.25));
+pub static ANONYMOUS_10K: Row = row("anonymous memory of a broker with 6,667 replicas, MB", 0, Goal::AtMost(100.0));
+pub static SHUTDOWN_MOVED: Row =
+    row("controlled shutdown of a broker that leads 3,333 of 10,000: all led by others, s", 2, Goal::TimesKafka(0.25));
+pub static SHUTDOWN_ENDED: Row = row("the same: to the end of the process, s", 2, Goal::TimesKafka(0.25));
+pub static EXPIRY_1K: Row = row(
+    "kill -9 of the controller, which leads a third of 1,000 partitions: from its session's end to live leaders, s",
+    2,
+    Goal::TimesKafka(0.25),
+);
+pub static EXPIRY_3K: Row = row("the same with 3,000 partitions", 2, Goal::TimesKafka(0.25));
+pub static EXPIRY_10K: Row = row("the same with 10,000 partitions", 2, Goal::TimesKafka(0.25));
+pub static KILL_1K: Row = row(
+    "the same as users feel it, stock timeouts, 1,000 partitions: from the kill to a write on every partition, s",
+    2,
+    Goal::Open,
+);
+pub static KILL_3K: Row = row("the same with 3,000 partitions, s", 2, Goal::Open);
+pub static KILL_10K: Row = row("the same with 10,000 partitions, s", 2, Goal::AtMost(2.0));
 
-static ROWS: [&Row; 25] = [
+static ROWS: [&Row; 39] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -95,9 +122,23 @@ static ROWS: [&Row; 25] = [
     &CLUSTER_64K,
     &CLUSTER_64K_SECONDS,
     &CLUSTER_ONE_P50,
+    &CLUSTER_ONE_SECONDS,
     &CLUSTER_1K,
+    &CLUSTER_HALF_P50,
+    &CLUSTER_HALF_P999,
     &CLUSTER_NEW_TOPIC,
+    &CLUSTER_MOVE,
     &CLUSTER_FAILOVER,
+    &MAKE_10K,
+    &ANONYMOUS_10K,
+    &SHUTDOWN_MOVED,
+    &SHUTDOWN_ENDED,
+    &EXPIRY_1K,
+    &EXPIRY_3K,
+    &EXPIRY_10K,
+    &KILL_1K,
+    &KILL_3K,
+    &KILL_10K,
 ];
 
 /// Whose number it is.
