@@ -45,6 +45,12 @@ impl Pulse {
         Self { patience: Some(self.detect), ..self }
     }
 
+    /// It has been found dead just now, by another part of this broker: one more refusal is enough.
+    #[must_use]
+    pub fn found_dead(self) -> Self {
+        Self { patience: Some(Duration::ZERO), ..self }
+    }
+
     /// No verdict before a first connection.
     #[must_use]
     pub fn only_once_connected(self) -> Self {

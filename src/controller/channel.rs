@@ -74,7 +74,7 @@ impl Channels {
             broker: broker.id,
             epoch: broker.epoch,
             client,
-            pulse: if suspected { pulse.having_lived() } else { pulse },
+            pulse: if suspected { pulse.found_dead() } else { pulse },
             env: self.env.clone(),
             versions: settings.versions,
             events: self.events.clone(),

@@ -171,6 +171,12 @@ impl SimDisk {
         Ok(())
     }
 
+    pub(super) fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.check(path, Fault::Name)?;
+        if state.dirs.insert(path.to_path_buf()) { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
+    }
+
     pub(super) fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let mut state = self.0.lock();
         state.check(path, Fault::Read)?;

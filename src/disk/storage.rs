@@ -89,6 +89,22 @@ impl Disk {
         }
     }
 
+    /// Makes a directory in one that exists; false when it is there already.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        let made = match self {
+            Disk::Real => std::fs::create_dir(path),
+            #[cfg(feature = "sim")]
+            Disk::Sim(sim) => sim.create_dir(path),
+        };
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
     /// Files and directories of a directory, by name. Names that are no UTF-8 are left out.
     ///
     /// # Errors
@@ -223,15 +239,23 @@ impl Disk {
     /// # Errors
     /// The device's.
     pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut temp = path.as_os_str().to_owned();
-        temp.push(".tmp");
-        let temp = PathBuf::from(temp);
-        self.write(&temp, content)?;
-        self.rename(&temp, path)?;
+        self.swap_in(path, content)?;
         match path.parent() {
             Some(dir) => self.sync_dir(dir),
             None => Ok(()),
         }
+    }
+
+    /// As [`Disk::replace`], but after a loss of power it may also be the old content, or no file where there was none.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn swap_in(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut temp = path.as_os_str().to_owned();
+        temp.push(".tmp");
+        let temp = PathBuf::from(temp);
+        self.write(&temp, content)?;
+        self.rename(&temp, path)
     }
 
     /// Takes the lock file; `None` when another process holds it.

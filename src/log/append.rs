@@ -320,6 +320,7 @@ impl Log {
 
     /// Writes batches at the end of the active segment and takes them into index, epochs and producer state; then publishes.
     fn write(&self, state: &mut WriterState, parts: &[IoSlice<'_>], batches: &[Prepared]) -> Result<(), LogError> {
+        state.untouched = false;
         let segment = self.active();
         let mut position = segment.size();
         segment.file().write_all_at(parts, position).map_err(|e| self.home.fail("appending to a segment", &e))?;

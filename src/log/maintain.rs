@@ -82,6 +82,7 @@ impl Log {
     }
 
     fn truncate(self: &Arc<Self>, state: &mut WriterState, offset: i64) -> Result<bool, LogError> {
+        state.untouched = false;
         self.check_open()?;
         if offset >= self.leo() {
             // Nothing to cut, but epochs that began at the end and have no record are gone with the leader they came from.
@@ -130,6 +131,7 @@ impl Log {
     }
 
     fn truncate_fully(self: &Arc<Self>, state: &mut WriterState, offset: i64) -> Result<(), LogError> {
+        state.untouched = false;
         self.check_open()?;
         tracing::info!(partition = %self.partition, start = offset, "dropping everything and starting anew");
         self.cuts.fetch_add(1, Ordering::AcqRel);
@@ -377,6 +379,9 @@ impl Log {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        if state.untouched {
+            return self.write_notes();
+        }
         let active = self.active();
         let fail = |e| self.home.fail("closing a log", &e);
         self.take_snapshot(state)?;
@@ -393,6 +398,6 @@ impl Log {
         }
         disk.sync_dir(&dir).map_err(fail)?;
         self.epochs_dirty.store(true, Ordering::Release); // an epoch may be newer than any record
-        self.write_epochs()
+        self.write_notes()
     }
 }

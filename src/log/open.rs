@@ -119,6 +119,55 @@ impl Log {
         };
         snapshots::remove_stray(place, &segments)?;
         let topic_id = read_topic_id(place, &partition)?;
+        Ok(Self::assemble(
+            home,
+            dir,
+            partition,
+            options,
+            Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id },
+        ))
+    }
+
+    /// Makes the log in `dir`, which was made for it just now: there is nothing to look for.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn make(
+        home: &Arc<Home>,
+        dir: &Path,
+        partition: TopicPartition,
+        options: &OpenOptions,
+    ) -> io::Result<Arc<Self>> {
+        let shared = home.shared();
+        let segment = new_segment(shared, Place { disk: &shared.disk, dir }, options)?;
+        let start = segment.base_offset();
+        Ok(Self::assemble(
+            home,
+            dir,
+            partition,
+            options,
+            Parts {
+                segments: vec![Arc::new(segment)],
+                start,
+                leo: start,
+                epochs: Epochs::default(),
+                epochs_dirty: false,
+                producers: Producers::new(start),
+                last_snapshot: 0,
+                topic_id: None,
+            },
+        ))
+    }
+
+    fn assemble(
+        home: &Arc<Home>,
+        dir: &Path,
+        partition: TopicPartition,
+        options: &OpenOptions,
+        parts: Parts,
+    ) -> Arc<Self> {
+        let Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id } = parts;
+        let shared = home.shared();
         let active = Arc::clone(&segments[segments.len() - 1]);
         let recovery_point = if options.clean { leo } else { options.recovery_point.clamp(0, leo) };
         let high_watermark = options.high_watermark.min(leo).max(start);
@@ -130,6 +179,7 @@ impl Log {
             closed: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             topic_id: Mutex::new(topic_id),
+            topic_id_dirty: AtomicBool::new(false),
             config: ArcSwap::new(Arc::clone(&options.config)),
             segments: ArcSwap::new(Arc::new(segments)),
             start_offset: AtomicI64::new(start),
@@ -150,14 +200,27 @@ impl Log {
                 bytes_since_index: 0,
                 last_snapshot,
                 flush_wanted: false,
+                untouched: options.clean,
             })),
         });
         log.reset_txns(&producers, leo);
         if let Ok(mut state) = log.writer.try_lock() {
             state.producers = producers;
         }
-        Ok(log)
+        log
     }
+}
+
+/// What a directory's files say.
+struct Parts {
+    segments: Vec<Arc<Segment>>,
+    start: i64,
+    leo: i64,
+    epochs: Epochs,
+    epochs_dirty: bool,
+    producers: Producers,
+    last_snapshot: i64,
+    topic_id: Option<TopicId>,
 }
 
 /// A log on its way: filled in the order of [`Log::open`].
@@ -219,7 +282,7 @@ impl Opening<'_> {
         for name in &names {
             match parse_file(name) {
                 Some((base, FileKind::Log)) => {
-                    let jitter = self.jitter();
+                    let jitter = jitter(self.shared, self.options);
                     let segment = Segment::open(self.place, base, now_ms, jitter)?;
                     let indexed = names.contains(file_name(base, FileKind::Index).as_str());
                     if !names.contains(file_name(base, FileKind::TimeIndex).as_str()) {
@@ -259,20 +322,9 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn jitter(&self) -> i64 {
-        let config = &self.options.config;
-        let bound = usize::try_from(config.segment_jitter_ms.min(config.segment_ms)).unwrap_or(0);
-        i64::try_from(self.shared.env.rng.below(bound)).unwrap_or(0)
-    }
-
     fn first_segment(&mut self) -> io::Result<()> {
         if self.segments.is_empty() {
-            let base = self.options.log_start.max(0);
-            let segment = Segment::create(self.place, base, self.shared.env.clock.wall_ms(), self.jitter())?;
-            if self.options.config.preallocate {
-                segment.preallocate(self.options.config.segment_bytes);
-            }
-            self.segments.push(Arc::new(segment));
+            self.segments.push(Arc::new(new_segment(self.shared, self.place, self.options)?));
         }
         Ok(())
     }
@@ -292,6 +344,22 @@ impl Opening<'_> {
         }
         self.first_segment()
     }
+}
+
+fn jitter(shared: &Shared, options: &OpenOptions) -> i64 {
+    let config = &options.config;
+    let bound = usize::try_from(config.segment_jitter_ms.min(config.segment_ms)).unwrap_or(0);
+    i64::try_from(shared.env.rng.below(bound)).unwrap_or(0)
+}
+
+/// The first segment of a log that has none.
+fn new_segment(shared: &Shared, place: Place<'_>, options: &OpenOptions) -> io::Result<Segment> {
+    let base = options.log_start.max(0);
+    let segment = Segment::create(place, base, shared.env.clock.wall_ms(), jitter(shared, options))?;
+    if options.config.preallocate {
+        segment.preallocate(options.config.segment_bytes);
+    }
+    Ok(segment)
 }
 
 /// `.deleted` and `.cleaned` files go; complete `.swap` files take their names (facts: storage section 7, step 1).

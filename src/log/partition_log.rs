@@ -39,6 +39,8 @@ pub struct Log {
     /// Its directory is marked for deletion and may vanish: nothing is written any more.
     pub(super) deleted: AtomicBool,
     pub(super) topic_id: Mutex<Option<TopicId>>,
+    /// True while `partition.metadata` is not written.
+    pub(super) topic_id_dirty: AtomicBool,
     pub(super) config: ArcSwap<LogConfig>,
     /// Ascending, never empty; the last one is active.
     pub(super) segments: ArcSwap<Vec<Arc<Segment>>>,
@@ -72,6 +74,8 @@ pub struct WriterState {
     pub(super) last_snapshot: i64,
     /// A segment was rolled: what lies below is to be flushed in the background.
     pub(super) flush_wanted: bool,
+    /// Opened after a clean stop, or made, and nothing was written or cut since: its files are what they were.
+    pub(super) untouched: bool,
 }
 
 /// The append mutex of a log, held. Dropping it lets go.
@@ -103,11 +107,20 @@ impl Log {
         *self.topic_id.lock()
     }
 
-    /// Writes the topic's id down where there is none. Blocks; on return it is on the device.
+    /// Notes the topic's id where there is none, and writes it down. Blocks. After a loss of power it may be missing, and is assigned again.
     ///
     /// # Errors
     /// Another id is there; storage.
     pub fn assign_topic_id(&self, id: TopicId) -> Result<(), LogError> {
+        self.note_topic_id(id)?;
+        self.write_topic_id()
+    }
+
+    /// Notes the topic's id where there is none; it is written down in the background, as Kafka does.
+    ///
+    /// # Errors
+    /// Another id is there; the log is closed.
+    pub(super) fn note_topic_id(&self, id: TopicId) -> Result<(), LogError> {
         let mut current = self.topic_id.lock();
         match *current {
             Some(found) if found == id => Ok(()),
@@ -116,16 +129,40 @@ impl Log {
             }
             None => {
                 self.check_open()?;
-                let path = self.dir_path().join(meta::PARTITION_METADATA);
-                let text = meta::write_partition_metadata(id);
-                self.shared()
-                    .disk
-                    .replace(&path, text.as_bytes())
-                    .map_err(|e| self.home.fail("writing partition.metadata", &e))?;
                 *current = Some(id);
+                self.topic_id_dirty.store(true, Ordering::Release);
                 Ok(())
             }
         }
+    }
+
+    fn write_topic_id(&self) -> Result<(), LogError> {
+        let current = self.topic_id.lock();
+        let Some(id) = *current else { return Ok(()) };
+        if self.deleted.load(Ordering::Acquire) || !self.topic_id_dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.home.check()?;
+        let path = self.dir_path().join(meta::PARTITION_METADATA);
+        let text = meta::write_partition_metadata(id);
+        self.shared().disk.swap_in(&path, text.as_bytes()).map_err(|e| {
+            self.topic_id_dirty.store(true, Ordering::Release);
+            self.home.fail("writing partition.metadata", &e)
+        })
+    }
+
+    /// Is a file beside the segments, `partition.metadata` or the epochs, behind what is known?
+    pub(super) fn is_behind(&self) -> bool {
+        self.topic_id_dirty.load(Ordering::Acquire) || self.epochs_dirty.load(Ordering::Acquire)
+    }
+
+    /// Writes down what [`Log::is_behind`] tells of. Blocks.
+    ///
+    /// # Errors
+    /// Storage.
+    pub(super) fn write_notes(&self) -> Result<(), LogError> {
+        self.write_topic_id()?;
+        self.write_epochs()
     }
 
     /// The directory of `log.dirs` that it lies in.

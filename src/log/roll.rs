@@ -52,6 +52,7 @@ impl Log {
     /// # Errors
     /// Storage.
     pub(super) fn roll(self: &Arc<Self>, state: &mut WriterState, at_least: i64) -> Result<(), LogError> {
+        state.untouched = false;
         let base = at_least.max(self.leo());
         let old = self.active();
         let config = self.config();

@@ -73,11 +73,16 @@ impl Segment {
     /// # Errors
     /// The device's.
     pub fn create(place: Place<'_>, base_offset: i64, now_ms: i64, jitter_ms: i64) -> io::Result<Self> {
-        let file = place.disk.create(&place.path(base_offset, FileKind::Log))?;
-        file.set_len(0)?;
-        for kind in [FileKind::Index, FileKind::TimeIndex] {
-            place.disk.create(&place.path(base_offset, kind))?.set_len(0)?;
-        }
+        let empty = |kind| {
+            let file = place.disk.create(&place.path(base_offset, kind))?;
+            if file.len()? > 0 {
+                file.set_len(0)?;
+            }
+            Ok::<File, io::Error>(file)
+        };
+        let file = empty(FileKind::Log)?;
+        empty(FileKind::Index)?;
+        empty(FileKind::TimeIndex)?;
         place.disk.remove_file(&place.path(base_offset, FileKind::TxnIndex))?;
         let segment = Self::with(base_offset, file, 0, now_ms, jitter_ms, Index::new(), Index::new());
         segment.indexes.write().max = Some(MaxTimestamp { timestamp: -1, offset: base_offset });

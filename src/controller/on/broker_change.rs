@@ -25,6 +25,7 @@ impl Core {
         tracing::info!(new = ?new_ids, ?dead, bounced = ?bounced_ids, "brokers changed");
         for id in bounced_ids.iter().chain(&dead) {
             self.channels.remove(*id);
+            self.suspects.remove(id); // said of a process that had another registration
         }
         if !new.is_empty() {
             self.ctx.brokers.extend(new.into_iter().map(|b| (b.id, b)));

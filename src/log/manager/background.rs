@@ -51,21 +51,20 @@ impl LogManager {
             }
         });
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1000);
-        self.every("removals and epochs", tick, tick, |m| async move { m.tidy_up().await });
+        self.every("removals and notes", tick, tick, |m| async move { m.tidy_up().await });
         self.start_cleaner();
     }
 
-    /// Removes what is due and writes down epochs that are behind.
+    /// Removes what is due and writes down topic ids and epochs that are behind.
     pub async fn tidy_up(self: &Arc<Self>) {
         for home in self.homes.iter().filter(|h| h.is_online()) {
             let here = Arc::clone(home);
-            let logs: Vec<Arc<Log>> =
-                self.in_home(home).into_iter().filter(|l| l.epochs_dirty.load(Ordering::Acquire)).collect();
+            let logs: Vec<Arc<Log>> = self.in_home(home).into_iter().filter(|log| log.is_behind()).collect();
             home.gate()
                 .run_long(move || {
                     here.remove_due();
                     for log in logs {
-                        if let Err(error) = log.write_epochs() {
+                        if let Err(error) = log.write_notes() {
                             tracing::warn!(partition = %log.partition(), "{error}");
                             return;
                         }

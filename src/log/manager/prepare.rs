@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 
 use super::LogManager;
 use crate::base::{TopicId, TopicPartition};
@@ -30,8 +30,9 @@ pub struct NewLog {
 }
 
 impl LogManager {
-    /// Makes the logs that are not there yet, durably, in the directories that have fewest. It says nothing of failures: such a log is
-    /// not there afterwards, and asking for it alone ([`LogManager::get_or_create`]) tells why.
+    /// Makes the logs that are not there yet in the directories that have fewest. On return the logs' directories are on the device;
+    /// topics' ids follow in the background. It says nothing of failures: such a log is not there afterwards, and asking for it alone
+    /// ([`LogManager::get_or_create`]) tells why.
     pub async fn prepare(self: &Arc<Self>, new: Vec<NewLog>) {
         let _changing = self.changing.lock().await;
         let mut counts = self.log_counts();
@@ -43,14 +44,19 @@ impl LogManager {
             placed.push((Arc::clone(home), log));
         }
         let tasks = &self.shared.env.tasks;
-        let making = placed.into_iter().map(|(home, new)| {
-            let partition = new.partition.clone();
-            async move { (partition, tasks.blocking(move || make(&home, new)).await) }
+        let makers = AT_A_TIME.min(placed.len());
+        let placed = Arc::new(Mutex::new(placed.into_iter()));
+        let makers = (0..makers).map(|_| {
+            let placed = placed.clone();
+            tasks.blocking(move || {
+                let next = || placed.lock().next();
+                std::iter::from_fn(next).filter_map(|(home, new)| make(&home, new)).collect::<Vec<_>>()
+            })
         });
-        let made: Vec<_> = stream::iter(making).buffer_unordered(AT_A_TIME).collect().await;
+        let made = futures_util::future::join_all(makers).await.concat();
         // The entries of all directories at once; before that no log is shown to anybody.
         for home in self.homes.iter().filter(|home| home.is_online()) {
-            if made.iter().any(|(_, log)| log.as_ref().is_some_and(|log| Arc::ptr_eq(log.home(), home))) {
+            if made.iter().any(|log| Arc::ptr_eq(log.home(), home)) {
                 let home = home.clone();
                 let synced = tasks.blocking(move || {
                     let synced = home.shared().disk.sync_dir(home.path());
@@ -62,7 +68,7 @@ impl LogManager {
             }
         }
         let mut current = self.current.write();
-        current.extend(made.into_iter().filter_map(|(partition, log)| Some((partition, log?))));
+        current.extend(made.into_iter().map(|log| (log.partition().clone(), log)));
     }
 
     /// How many logs each directory has.
@@ -81,12 +87,15 @@ impl LogManager {
 
 fn make(home: &Arc<Home>, new: NewLog) -> Option<Arc<Log>> {
     let dir = home.path().join(names::dir_name(&new.partition));
-    let options = OpenOptions { future: false, ..OpenOptions::new_log(new.config) };
-    let made = home.shared().disk.create_dir_all(&dir);
-    let made = made.and_then(|()| Log::open(home, &dir, new.partition.clone(), &options, &CancelFlag::new()));
+    let options = OpenOptions::new_log(new.config);
+    let made = match home.shared().disk.create_dir(&dir) {
+        Ok(true) => Log::make(home, &dir, new.partition.clone(), &options),
+        Ok(false) => Log::open(home, &dir, new.partition.clone(), &options, &CancelFlag::new()),
+        Err(error) => Err(error),
+    };
     let log = made.map_err(|error| home.fail("making a log", &error)).ok()?;
     if let Some(id) = new.topic_id {
-        log.assign_topic_id(id).ok()?;
+        log.note_topic_id(id).ok()?;
     }
     tracing::info!(partition = %new.partition, dir = %dir.display(), leo = log.leo(), "made a log");
     Some(log)

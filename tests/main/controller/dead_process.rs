@@ -147,6 +147,7 @@ fn who_never_listened_is_given_more_time_or_no_verdict() {
     assert_eq!(verdict(new, 899), Beat::Same);
     assert_eq!(verdict(new, 900), Beat::Died);
     assert_eq!(verdict(new.having_lived(), 300), Beat::Died);
+    assert_eq!(new.found_dead().failed(true, begin), Beat::Died, "said before: one refusal more is enough");
     assert_eq!(verdict(new.only_once_connected(), 1_000_000), Beat::Same);
     assert_eq!(verdict(Pulse::new(Duration::ZERO).having_lived(), 1_000_000), Beat::Same);
 }
