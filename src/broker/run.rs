@@ -21,6 +21,9 @@ pub struct BrokerArgs {
     /// Overrides a key of the file.
     #[arg(long = "override", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Also takes keys from plain variables, KAFKA_LOG_DIRS for log.dirs, as containers do. KAFKA_CFG_LOG_DIRS is always taken, and wins.
+    #[arg(long)]
+    pub kafka_env: bool,
 }
 
 /// Runs a broker until SIGTERM or SIGINT. 0 after a clean stop, 1 when the start failed.
@@ -81,7 +84,7 @@ fn load(args: &BrokerArgs) -> Result<Loaded, StartError> {
         Some((key.into_string().ok()?, value.into_string().ok()?))
     };
     let env = std::env::vars_os().filter_map(text).collect();
-    let sources = Sources { file, env, plain_kafka_env: false, overrides };
+    let sources = Sources { file, env, plain_kafka_env: args.kafka_env, overrides };
     config::load(&sources).map_err(|error| StartError::Message(error.to_string()))
 }
 

@@ -15,6 +15,7 @@ mod clients;
 mod compaction;
 mod configs;
 mod console;
+mod container;
 mod dead_process;
 mod durability;
 mod elections;
