@@ -24,6 +24,7 @@ mod frames;
 mod groups;
 mod handover;
 mod history;
+mod log_dirs;
 mod lost_disk;
 mod misfortunes;
 mod old_clients;
