@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::harness::broker::Plan;
 use crate::harness::partitions::{LIMIT, await_state, create, produce, topic_on};
-use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target};
+use crate::harness::{Cluster, Kind, client, eventually, raw, target};
 
 const TOPIC: &str = "moved";
 
