@@ -25,6 +25,7 @@ mod groups;
 mod handover;
 mod history;
 mod lost_disk;
+mod metamorphosis;
 mod misfortunes;
 mod old_clients;
 mod record_tools;
