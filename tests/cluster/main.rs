@@ -28,6 +28,7 @@ mod lost_disk;
 mod metamorphosis;
 mod misfortunes;
 mod old_clients;
+mod preflight;
 mod record_tools;
 mod recorded_cluster;
 mod recorded_logs;

@@ -178,8 +178,10 @@ impl Held {
     pub fn commit(mut self, world: &World) {
         fs::write(&self.go_on, "").expect("written");
         self.says("committed");
-        let expected: Vec<String> =
-            ["before", "after"].iter().flat_map(|what| (0..10).map(|i| format!("{} {what} {i}", self.id))).collect();
+        let mut expected = Vec::new();
+        for what in ["before", "after"] {
+            expected.extend((0..10).map(|i| format!("{} {what} {i}", self.id)));
+        }
         let mut read = committed(world, "target");
         read.retain(|value| value.starts_with(&self.id));
         assert_eq!(read, expected);

@@ -7,7 +7,7 @@ use super::cells::Roles;
 use super::world::World;
 use crate::harness::broker::Plan;
 use crate::harness::partitions::{LIMIT, await_state};
-use crate::harness::{Broker, Kind, eventually, raw};
+use crate::harness::{Kind, eventually, raw};
 
 /// The other kind.
 pub fn other(kind: Kind) -> Kind {
@@ -17,13 +17,9 @@ pub fn other(kind: Kind) -> Kind {
     }
 }
 
-/// Takes the broker away by `end`, writes without it, and starts it as `kind`; it comes into sync, leads again, and holds everything.
-fn come_back_as(world: &mut World, roles: Roles, kind: Kind, end: fn(Broker) -> Plan) {
+/// The broker that is away starts as `kind`; it comes into sync, leads again what it prefers, and holds everything.
+fn come_back_as(world: &mut World, roles: Roles, plan: Plan, kind: Kind) {
     let id = roles.leader;
-    let topic = roles.topic("away");
-    let plan = end(world.brokers.remove(&id).expect("it runs"));
-    world.await_leader(&topic, roles.follower);
-    world.produce(&topic, 1, 50, true);
     world.brokers.insert(id, plan.kind(kind).start());
     world.hold_controller();
     for topic in world.topics() {
@@ -35,40 +31,37 @@ fn come_back_as(world: &mut World, roles: Roles, kind: Kind, end: fn(Broker) -> 
             }
         }
     }
-    world.produce(&topic, 1, 50, true);
+    world.produce(&roles.topic("away"), 1, 50, true);
 }
 
 /// A topic of the pair that is written to while brokers come and go.
-pub fn make_topic(world: &World, roles: Roles) {
-    let replicas = [roles.leader, roles.follower, roles.third];
-    world.create(&roles.topic("away"), &[&replicas], &[("min.insync.replicas", "2")]);
+pub fn make_topic(world: &mut World, roles: Roles) {
+    let (topic, replicas) = (roles.topic("away"), [roles.leader, roles.follower, roles.third]);
+    world.create(&topic, &[&replicas], &[("min.insync.replicas", "2")]);
+    world.produce(&topic, 1, 50, true);
 }
 
-/// The leader stops as it should: its leaderships have moved before it is gone, and it comes back.
-pub fn shuts_down_controlled(world: &mut World, roles: Roles) {
+/// The leader stops as it should: its leaderships have moved before it is gone, and what was written is written on without it.
+fn shut_down(world: &mut World, roles: Roles) -> Plan {
     let (began, leader) = (Instant::now(), world.kind(roles.leader));
     let topic = roles.topic("away");
-    world.produce(&topic, 1, 50, true);
     let plan = world.brokers.remove(&roles.leader).expect("it runs").stop();
     // Not a wait: the leadership moved while the broker still ran.
     let state = world.state(&topic);
     assert!(state.leader != roles.leader && state.leader >= 0, "{state:?}");
     assert!(!state.isr.contains(&roles.leader), "{state:?}");
     world.produce(&topic, 1, 50, true);
-    world.brokers.insert(roles.leader, plan.start());
-    world.hold_controller();
-    world.await_full(&topic);
-    assert_eq!(ask::elect(&world.address(world.controller), &topic), 0);
-    world.await_leader(&topic, roles.leader);
-    world.settle(leader, "controlled shutdown and return", began, &[&topic]);
+    world.settle(leader, "controlled shutdown", began, &[&topic]);
+    plan
 }
 
-/// Becomes the other kind after a clean stop, and itself again after another.
+/// Becomes the other kind after a controlled shutdown, and itself again after another.
 pub fn swaps_and_swaps_back(world: &mut World, roles: Roles) {
     let leader = world.kind(roles.leader);
     for (kind, cell) in [(other(leader), "swap"), (leader, "swap back")] {
+        let plan = shut_down(world, roles);
         let began = Instant::now();
-        come_back_as(world, roles, kind, Broker::stop);
+        come_back_as(world, roles, plan, kind);
         world.settle(leader, cell, began, &[]);
     }
 }
@@ -76,9 +69,13 @@ pub fn swaps_and_swaps_back(world: &mut World, roles: Roles) {
 /// The same after kills.
 pub fn swaps_and_swaps_back_after_kills(world: &mut World, roles: Roles) {
     let leader = world.kind(roles.leader);
+    let topic = roles.topic("away");
     for (kind, cell) in [(other(leader), "swap after kill -9"), (leader, "swap back after kill -9")] {
         let began = Instant::now();
-        come_back_as(world, roles, kind, Broker::kill);
+        let plan = world.brokers.remove(&roles.leader).expect("it runs").kill();
+        world.await_leader(&topic, roles.follower);
+        world.produce(&topic, 1, 50, true);
+        come_back_as(world, roles, plan, kind);
         world.settle(leader, cell, began, &[]);
     }
 }

@@ -30,6 +30,17 @@ pub struct World {
 impl World {
     /// Starts brokers 0, 1 and 2 of these kinds, `controller` first.
     pub fn start(name: &str, kinds: [Kind; 3], controller: i32, settings: &[(&str, &str)]) -> Self {
+        Self::start_beside(None, name, kinds, controller, settings)
+    }
+
+    /// The same, with Apache brokers of another version than 3.9.
+    pub fn start_beside(
+        version: Option<&str>,
+        name: &str,
+        kinds: [Kind; 3],
+        controller: i32,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let cluster = Cluster::new(name);
         let plan = |id: i32| {
             let kind = kinds[usize::try_from(id).expect("an index")];
@@ -43,7 +54,10 @@ impl World {
             .iter()
             .chain(settings)
             .fold(plan, |plan, (key, value)| plan.with(key, value));
-            plan
+            match version {
+                Some(version) => plan.with_variable("PEER_VERSION", version),
+                None => plan,
+            }
         };
         let mut brokers = Brokers::from([(controller, plan(controller).start())]);
         let others: Vec<Plan> = (0..3).filter(|id| *id != controller).map(plan).collect();
@@ -153,10 +167,10 @@ impl World {
         }
     }
 
-    /// Waits until all replicas of a topic's partitions are in sync.
+    /// Waits until all replicas of a topic's partitions on running brokers are in sync.
     pub fn await_full(&self, topic: &str) {
         for (partition, replicas) in super::ask::assignment(self.connect(), topic) {
-            let mut all = replicas.clone();
+            let mut all: Vec<i32> = replicas.into_iter().filter(|id| self.brokers.contains_key(id)).collect();
             all.sort_unstable();
             await_state(self.connect(), topic, partition, "all in sync", |s| s.leader >= 0 && s.isr == all);
         }

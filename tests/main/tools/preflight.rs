@@ -233,18 +233,18 @@ async fn directories_of_somebody_else_are_named() {
     hinders(&with(&|dir| dir.names.push("__cluster_metadata-0".into())), &["metadata log of KRaft"]);
     hinders(&with(&|dir| dir.names.push("remote-log-index-cache".into())), &["tiered storage"]);
     hinders(&with(&|dir| dir.names.push("backup".into())), &["/data/a/backup is no partition's"]);
-    let mut two = good.clone();
+    let server = healthy();
+    server.remove("/brokers/ids/1");
+    let mut unclean = facts(&server, settings(&[])).await;
+    unclean.dirs[0].is_clean = false;
+    notes_that(&unclean, &["not closed by a clean stop"]);
+    let mut two = facts(&server, settings(&[])).await;
     let mut other = dir();
     other.meta =
         Some(Ok(MetaProperties { broker_id: Some(2), cluster_id: Some("theCluster".into()), ..Default::default() }));
     two.settings.broker_id = -1;
     two.dirs.push(other);
     hinders(&two, &["several brokers: [1, 2]"]);
-    let server = healthy();
-    server.remove("/brokers/ids/1");
-    let mut unclean = facts(&server, settings(&[])).await;
-    unclean.dirs[0].is_clean = false;
-    notes_that(&unclean, &["not closed by a clean stop"]);
 }
 
 #[tokio::test]
