@@ -15,6 +15,7 @@ use super::Console;
 use crate::base::metrics::{ApiMetrics, Metrics};
 use crate::config::unenforced::Kind;
 use crate::controller::ControllerStatus;
+use crate::log::CleanerStatus;
 use crate::replica::PartitionCounts;
 
 /// Everything, as of now.
@@ -25,6 +26,7 @@ pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
         controller: console.controller.status(),
         partitions: console.replicas.counts(),
         offline_dirs: console.logs.offline().borrow().len(),
+        cleaner: console.logs.cleaner_status(),
         broker_state: if *console.stopping.borrow() { SHUTTING_DOWN } else { RUNNING },
         unenforced: Kind::ALL.map(|kind| (kind, console.unenforced.get(&kind).map_or(0, Vec::len))),
     };
@@ -45,6 +47,7 @@ struct Snapshot {
     controller: ControllerStatus,
     partitions: PartitionCounts,
     offline_dirs: usize,
+    cleaner: CleanerStatus,
     broker_state: u8,
     unenforced: [(Kind, usize); 4],
 }
@@ -57,6 +60,7 @@ impl Collector for Snapshot {
         let out = &mut encoder;
         self.controller(out)?;
         self.replicas(out)?;
+        self.cleaner(out)?;
         self.topics(out)?;
         self.requests(out)?;
         self.unenforced(out)
@@ -127,6 +131,54 @@ impl Snapshot {
         }
         gauge(out, "kafka_server_kafkaserver_brokerstate", "3 running, 7 shutting down", self.broker_state.into())?;
         gauge(out, "kafka_log_logmanager_offlinelogdirectorycount", "Failed log directories", self.offline_dirs)
+    }
+
+    /// The dashes of Kafka's names are underscores, as the exporter writes them.
+    fn cleaner(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let c = &self.cleaner;
+        let whole = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let rows: [(&str, &str, usize); 7] = [
+            (
+                "logcleaner_max_buffer_utilization_percent",
+                "Used part of the fullest map of keys, in the threads' last passes",
+                whole(c.max_buffer_utilization_percent),
+            ),
+            (
+                "logcleaner_cleaner_recopy_percent",
+                "Bytes written of bytes read, in the threads' last passes",
+                whole(c.recopy_percent),
+            ),
+            ("logcleaner_max_clean_time_secs", "The longest of the threads' last passes", whole(c.max_clean_time_secs)),
+            (
+                "logcleaner_max_compaction_delay_secs",
+                "The longest that a record has waited beyond max.compaction.lag.ms",
+                whole(c.max_compaction_delay_secs),
+            ),
+            ("logcleaner_deadthreadcount", "Cleaner threads that have died", c.dead_threads),
+            ("logcleanermanager_max_dirty_percent", "Dirty part of the dirtiest log", whole(c.max_dirty_percent)),
+            (
+                "logcleanermanager_time_since_last_run_ms",
+                "Milliseconds since a thread last looked for something to clean",
+                whole(c.since_last_run_ms),
+            ),
+        ];
+        for (name, help, value) in rows {
+            gauge(out, &format!("kafka_log_{name}"), help, value)?;
+        }
+        type OfDir = fn(&(std::path::PathBuf, usize, u64)) -> u64;
+        let by_dir: [(&str, &str, OfDir); 2] = [
+            ("partitions_count", "Logs that the cleaner leaves alone after an error", |dir| dir.1 as u64),
+            ("bytes", "Their dirty bytes", |dir| dir.2),
+        ];
+        for (name, help, value) in by_dir {
+            let name = format!("kafka_log_logcleanermanager_uncleanable_{name}");
+            let mut metric = out.encode_descriptor(&name, help, None, MetricType::Gauge)?;
+            for dir in &c.uncleanable {
+                let value = i64::try_from(value(dir)).unwrap_or(i64::MAX);
+                metric.encode_family(&[("logDirectory", dir.0.display().to_string())])?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Broker-wide numbers first, without a label, then those of each topic.
