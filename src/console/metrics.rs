@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::Console;
 use crate::base::metrics::{ApiMetrics, Metrics};
+use crate::config::unenforced::Kind;
 use crate::controller::ControllerStatus;
 use crate::log::CleanerStatus;
 use crate::replica::PartitionCounts;
@@ -27,6 +28,7 @@ pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
         offline_dirs: console.logs.offline().borrow().len(),
         cleaner: console.logs.cleaner_status(),
         broker_state: if *console.stopping.borrow() { SHUTTING_DOWN } else { RUNNING },
+        unenforced: Kind::ALL.map(|kind| (kind, console.unenforced.get(&kind).map_or(0, Vec::len))),
     };
     registry.register_collector(Box::new(snapshot));
     let mut out = String::new();
@@ -47,6 +49,7 @@ struct Snapshot {
     offline_dirs: usize,
     cleaner: CleanerStatus,
     broker_state: u8,
+    unenforced: [(Kind, usize); 4],
 }
 
 /// The shares of requests, and how Kafka's percentiles are labelled.
@@ -59,7 +62,8 @@ impl Collector for Snapshot {
         self.replicas(out)?;
         self.cleaner(out)?;
         self.topics(out)?;
-        self.requests(out)
+        self.requests(out)?;
+        self.unenforced(out)
     }
 }
 
@@ -225,6 +229,17 @@ impl Snapshot {
             for ((label, _), ms) in QUANTILES.iter().zip(times) {
                 metric.encode_family(&[("request", api.name), ("quantile", label)])?.encode_gauge(&ms)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Ottla's own: an alert on it tells that a cluster runs less guarded than it was set up.
+    fn unenforced(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let help = "Entities in ZooKeeper at the start of a kind that is not enforced";
+        let mut metric = out.encode_descriptor("ottla_unenforced", help, None, MetricType::Gauge)?;
+        for (kind, count) in self.unenforced.iter().filter(|(kind, _)| !kind.is_enforced()) {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            metric.encode_family(&[("kind", kind.name())])?.encode_gauge(&count)?;
         }
         Ok(())
     }
