@@ -27,6 +27,7 @@ use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::loggers::Loggers;
+use crate::config::unenforced::{self, Unenforced};
 use crate::config::{BrokerConfig, RACK_AWARE_SELECTOR, StaticConfig};
 use crate::console::Console;
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
@@ -37,7 +38,7 @@ use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
 use crate::server::ServerOptions;
 use crate::txn::{self, TRANSACTION_TOPIC};
-use crate::zk::session::{ConnectError, Zk, ZkOptions};
+use crate::zk::session::{ConnectError, Session, Zk, ZkOptions};
 use crate::zk::store;
 use crate::zk::store::StoreError;
 
@@ -139,6 +140,7 @@ impl Broker {
         zk: Zk,
     ) -> Result<Self, StartError> {
         let session = zk.session();
+        let unenforced = refuse_unenforced(&session, config.accept_unenforced).await?;
         store::ids::create_top_level_paths(&session).await?;
         let is_fresh = dirs.metas().iter().all(|(_, meta)| meta.is_none());
         let identity = identity::establish(env, &session, config, &mut dirs).await?;
@@ -244,6 +246,7 @@ impl Broker {
                 logs: logs.clone(),
                 controller: broker.controller.clone(),
                 stopping: stopping.clone(),
+                unenforced,
             };
             env.tasks.spawn(Lane::Data, "console", shown.serve(console.into_listener()));
         }
@@ -292,6 +295,10 @@ impl Broker {
             tasks.spawn_vital(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
         let config = self.config.load();
+        for _ in 0..config.num_replica_alter_log_dirs_threads.max(1) {
+            let moves = self.replicas.clone().carry_moves();
+            self.background.lock().push(tasks.spawn_vital(Lane::Data, "moves between directories", moves));
+        }
         let watch = controller_watch::ControllerWatch {
             env: self.env.clone(),
             zk: self.zk.clone(),
@@ -317,6 +324,21 @@ async fn unless_stopped<T>(
         _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
         done = step => done,
     }
+}
+
+/// What ZooKeeper holds and Ottla does not enforce, where that is accepted.
+///
+/// # Errors
+/// Where it is not: by name, with what to do.
+async fn refuse_unenforced(session: &Session, accepted: bool) -> Result<Unenforced, StartError> {
+    let found = store::unenforced::read(session).await?;
+    let findings = unenforced::findings(&found);
+    if accepted {
+        findings.iter().for_each(|finding| tracing::warn!("{finding}"));
+    } else if !findings.is_empty() {
+        return Err(StartError::Message(format!("{}. {}", findings.join(". "), unenforced::ADVICE)));
+    }
+    Ok(found)
 }
 
 /// Where brokers are reached by brokers: this one at the address it is bound to.
@@ -416,6 +438,10 @@ fn set_up_replicas(replicas: &Replicas, config: &BrokerConfig, live: &BrokerConf
     let window = Duration::from_secs(u64::try_from(config.replication_quota_window_size_seconds).unwrap_or(1));
     replicas.set_throttle_windows(windows, window);
     replicas.set_throttle_rates(live.leader_replication_throttled_rate, live.follower_replication_throttled_rate);
+    let windows = usize::try_from(config.alter_log_dirs_replication_quota_window_num).unwrap_or(1);
+    let window = u64::try_from(config.alter_log_dirs_replication_quota_window_size_seconds).unwrap_or(1);
+    replicas.moves.throttle.set_windows(windows, Duration::from_secs(window));
+    replicas.set_move_rate(live.replica_alter_log_dirs_io_max_bytes_per_second);
     if config.replica_selector_class.as_deref() == Some(RACK_AWARE_SELECTOR) {
         replicas.selector.set_rack_aware();
     }

@@ -42,10 +42,10 @@ pub struct Plan {
     pub connect: String,
     /// `log.dirs`.
     pub data: PathBuf,
-    /// Further lines of its `server.properties`.
-    pub more: Vec<String>,
     dir: PathBuf,
     program: PathBuf,
+    /// Further lines of `server.properties`.
+    extra: Vec<String>,
 }
 
 impl Plan {
@@ -58,8 +58,8 @@ impl Plan {
             address: free_address()?,
             connect: format!("{}/{name}", args.zookeeper),
             data: dir.join(format!("data{id}")),
-            more: Vec::new(),
             dir,
+            extra: Vec::new(),
             program: match kind {
                 Kind::Ottla => args.ottla.clone(),
                 Kind::Kafka => args.scripts.join("apache-kafka.sh"),
@@ -67,18 +67,23 @@ impl Plan {
         })
     }
 
+    /// With one more line in `server.properties`.
+    pub fn with(mut self, property: &str) -> Self {
+        self.extra.push(property.into());
+        self
+    }
+
     /// Starts the process, and nothing more.
     pub fn launch(&self) -> Result<Broker> {
         let file = self.dir.join(format!("server{}.properties", self.id));
-        let mut properties = vec![
+        let properties = [
             format!("broker.id={}", self.id),
             format!("listeners=PLAINTEXT://{}", self.address),
             format!("log.dirs={}", self.data.display()),
             format!("zookeeper.connect={}", self.connect),
             "offsets.topic.replication.factor=1".into(),
         ];
-        properties.extend_from_slice(&self.more);
-        fs::write(&file, properties.join("\n"))?;
+        fs::write(&file, [&properties[..], &self.extra].concat().join("\n"))?;
         let log = File::options().create(true).append(true).open(self.dir.join(format!("broker{}.log", self.id)))?;
         let child = Command::new(&self.program)
             .arg("broker")

@@ -95,6 +95,11 @@ impl Connection {
     /// Creates a topic and waits until each partition has a leader and so many replicas in sync. Gives the leaders.
     pub fn create_topic(&mut self, name: &str, partitions: i32, replicas: i16, in_sync: usize) -> Result<Vec<i32>> {
         self.ask_for_topic(name, partitions, replicas)?;
+        self.await_leaders(name, in_sync)
+    }
+
+    /// Waits until each partition has a leader and so many replicas in sync. Gives the leaders.
+    pub fn await_leaders(&mut self, name: &str, in_sync: usize) -> Result<Vec<i32>> {
         let begin = Instant::now();
         while begin.elapsed() < LEADER_LIMIT {
             if let Some(leaders) = self.leaders(name, in_sync)? {

@@ -54,11 +54,12 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
         let waits: &[bool] = if kind == Kind::Ottla { &[true, false] } else { &[true] };
         for &waits in waits {
             let name = format!("partitions-{kind:?}-{round}-{}-{waits}", size.partitions);
-            let mut plans: Vec<Plan> =
-                (0..BROKERS).map(|id| Plan::new(&bench.args, kind, &name, id)).collect::<Result<_>>()?;
-            if kind == Kind::Ottla && waits {
-                plans.iter_mut().for_each(|plan| plan.more.push("ottla.dead.process.detect.ms=0".into()));
-            }
+            let plan = |id| -> Result<Plan> {
+                let plan = Plan::new(&bench.args, kind, &name, id)?;
+                let told = kind == Kind::Ottla && waits;
+                Ok(if told { plan.with("ottla.dead.process.detect.ms=0") } else { plan })
+            };
+            let plans: Vec<Plan> = (0..BROKERS).map(plan).collect::<Result<_>>()?;
             let is_largest = size.partitions == SIZES[SIZES.len() - 1].partitions;
             let mut cluster = Cluster::start(plans)?;
             let made = cluster.make(size.partitions)?;

@@ -99,7 +99,15 @@ pub static KILL_1K: Row = row(
 pub static KILL_3K: Row = row("the same with 3,000 partitions, s", 2, Goal::Open);
 pub static KILL_10K: Row = row("the same with 10,000 partitions, s", 2, Goal::AtMost(2.0));
 
-static ROWS: [&Row; 39] = [
+pub static COMPACT_PLAIN: Row =
+    row("compact 100-byte keyed records, plain: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_ZSTD: Row =
+    row("compact 100-byte keyed records, zstd: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the most: MB", 0, Goal::TimesKafka(0.5));
+pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
+pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
+
+static ROWS: [&Row; 44] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -119,6 +127,11 @@ static ROWS: [&Row; 39] = [
     &RECONNECT_ALL,
     &RECONNECT_P99,
     &RECONNECT_MEMORY,
+    &COMPACT_PLAIN,
+    &COMPACT_ZSTD,
+    &COMPACT_MEMORY,
+    &COMPACT_P99_ALONE,
+    &COMPACT_P99,
     &CLUSTER_64K,
     &CLUSTER_64K_SECONDS,
     &CLUSTER_ONE_P50,

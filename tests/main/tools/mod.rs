@@ -3,5 +3,6 @@
 mod admin_client;
 mod arguments;
 mod dump_log;
+mod preflight;
 mod records;
 mod texts;
