@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::harness::client::{Ran, command, create_topic, kcat, kcat_values};
 use super::harness::process::Process;
 use super::harness::zookeeper::free_port;
-use super::harness::{Cluster, raw, repository, tree};
+use super::harness::{Cluster, repository, tree};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -20,7 +20,10 @@ fn start(cluster: &Cluster, name: &str, variables: &[(&str, &str)]) -> Process {
     let mut command = Command::new(script());
     command.env("OTTLA_BIN", env!("CARGO_BIN_EXE_ottla")).env("OTTLA_VOLUME", &cluster.dir);
     command.envs(variables.iter().copied());
-    Process::start(name, command, cluster.dir.join(format!("{name}.log")))
+    let mut broker = Process::start(name, command, cluster.dir.join(format!("{name}.log")));
+    let serves = |broker: &Process| broker.output().contains("] started (kafka.server.KafkaServer)");
+    broker.await_ready(LIMIT, serves).unwrap_or_else(|why| panic!("{name}: {why}"));
+    broker
 }
 
 fn ended(variables: &[(&str, &str)]) -> Ran {
@@ -49,7 +52,6 @@ fn a_broker_is_what_the_environment_says_and_tells_how_it_is() {
             ("KAFKA_CFG_NUM_PARTITIONS", "3"),
         ],
     );
-    raw::await_metadata(&address, &[]);
     health().ok();
     let ids = tree::children(&cluster.connect, "/brokers/ids");
     assert_eq!(ids, ["1001"], "no id was given: ZooKeeper gave the first after the reserved ones");
@@ -71,7 +73,6 @@ fn a_broker_is_what_the_environment_says_and_tells_how_it_is() {
     ];
     std::fs::write(cluster.dir.join("config/server.properties"), properties.join("\n")).unwrap();
     let mounted = start(&cluster, "mounted", &[("KAFKA_CFG_BROKER_ID", "8")]);
-    raw::await_metadata(&address, &[]);
     assert!(mounted.output().contains("KAFKA_CFG_BROKER_ID has no effect"), "{}", mounted.output());
     assert_eq!(kcat_values(&address, "topic", 0), ["a", "b"], "the same broker, with its data");
 }
@@ -112,7 +113,6 @@ fn older_variables_become_todays_or_are_refused_by_name() {
             ("KAFKA_ADVERTISED_PORT", &advertised_port),
         ],
     );
-    raw::await_metadata(&format!("127.0.0.1:{port}"), &[]);
     let node = tree::get(&cluster.connect, "/brokers/ids/5").expect("it is registered");
     assert!(node.contains(&format!("PLAINTEXT://localhost:{port}")), "{node}");
     assert!(broker.output().contains("KAFKA_ADVERTISED_HOST_NAME is of an older image"), "{}", broker.output());
