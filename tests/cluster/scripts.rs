@@ -144,7 +144,7 @@ fn scripts_that_are_not_built_say_so() {
     let ours = Installation::new(&cluster, "ours");
     for script in [
         "kafka-acls.sh",
-        "kafka-reassign-partitions.sh",
+        "kafka-delegation-tokens.sh",
         "kafka-metadata-quorum.sh",
         "kafka-preferred-replica-election.sh",
     ] {

@@ -5,7 +5,8 @@
 //! | here | connections, metadata of brokers, retries |
 //! | [`config`] | bootstrap servers, `--command-config` |
 //! | [`cluster`] | brokers, versions, log directories, topics' names and descriptions |
-//! | [`topics`] | create, delete, grow, moves under way |
+//! | [`topics`] | create, delete, grow |
+//! | [`reassignments`] | moves between brokers and between log directories |
 //! | [`configs`] | describe and alter |
 //! | [`quotas`] | client quotas, SCRAM credentials |
 //! | [`offsets`] | list offsets, delete records: to the leaders |
@@ -21,6 +22,7 @@ pub mod elections;
 pub mod groups;
 pub mod offsets;
 pub mod quotas;
+pub mod reassignments;
 pub mod topics;
 
 use std::collections::BTreeMap;

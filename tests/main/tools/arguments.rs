@@ -9,8 +9,8 @@ use ottla::tools::console::Console;
 use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
     argparse, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups,
-    consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf, topics,
-    usage, verifiable_consumer, verifiable_producer,
+    consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf,
+    reassign_partitions, topics, usage, verifiable_consumer, verifiable_producer,
 };
 use parking_lot::Mutex;
 
@@ -60,6 +60,7 @@ const JOPTSIMPLE: [(&str, Run, &[Spec]); 12] = [
     ("get-offsets", get_offsets::run, get_offsets::SPECS),
     ("delete-records", delete_records::run, delete_records::SPECS),
     ("leader-election", leader_election::run, leader_election::SPECS),
+    ("reassign-partitions", reassign_partitions::run, reassign_partitions::SPECS),
     ("log-dirs", log_dirs::run, log_dirs::SPECS),
     ("broker-api-versions", broker_api_versions::run, broker_api_versions::SPECS),
     ("console-producer", console_producer::run, console_producer::flags::SPECS),

@@ -3,5 +3,6 @@
 mod admin_client;
 mod arguments;
 mod dump_log;
+mod reassign;
 mod records;
 mod texts;
