@@ -2,9 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`], [`leader_election`], [`reassign_partitions`] | a tool each |
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`], [`leader_election`], [`reassign_partitions`], [`transactions`] | a tool each |
 //! | [`console_producer`], [`console_consumer`] | records in and out |
 //! | [`producer_perf`], [`consumer_perf`], [`e2e_latency`]; [`verifiable_producer`], [`verifiable_consumer`] | measuring, checking |
+//! | [`replica_verification`] | compares replicas |
 //! | [`dump_log`] | reads files, no cluster |
 //! | [`admin_client`] | how the tools that administer reach a cluster: our own client |
 //! | [`kafka_client`], [`progress`] | how those that produce and consume do: librdkafka; a long run's progress |
@@ -38,8 +39,10 @@ pub mod options;
 pub mod producer_perf;
 pub mod progress;
 pub mod reassign_partitions;
+pub mod replica_verification;
 pub mod topic_filter;
 pub mod topics;
+pub mod transactions;
 pub mod usage;
 pub mod verifiable_consumer;
 pub mod verifiable_producer;
@@ -76,6 +79,12 @@ pub enum Tool {
     /// Moves partitions between brokers, and replicas between log directories (kafka-reassign-partitions.sh).
     #[command(disable_help_flag = true)]
     ReassignPartitions(Words),
+    /// Compares the replicas of topics (kafka-replica-verification.sh).
+    #[command(disable_help_flag = true)]
+    ReplicaVerification(Words),
+    /// Lists, describes, finds and aborts transactions (kafka-transactions.sh).
+    #[command(disable_help_flag = true)]
+    Transactions(Words),
     /// Prints what lies in the log directories of brokers (kafka-log-dirs.sh).
     #[command(disable_help_flag = true)]
     LogDirs(Words),
@@ -139,6 +148,8 @@ impl Tool {
             Tool::DeleteRecords(args) => (delete_records::run, args),
             Tool::LeaderElection(args) => (leader_election::run, args),
             Tool::ReassignPartitions(args) => (reassign_partitions::run, args),
+            Tool::ReplicaVerification(args) => (replica_verification::run, args),
+            Tool::Transactions(args) => (transactions::run, args),
             Tool::LogDirs(args) => (log_dirs::run, args),
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),

@@ -6,3 +6,4 @@ mod dump_log;
 mod reassign;
 mod records;
 mod texts;
+mod verification;
