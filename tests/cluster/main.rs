@@ -12,6 +12,7 @@ mod harness;
 mod apis;
 mod bad_input;
 mod clients;
+mod cluster_tools;
 mod compaction;
 mod configs;
 mod console;

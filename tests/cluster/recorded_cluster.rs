@@ -275,8 +275,9 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
         };
         (is_done("placed") && is_done("c-zstd")).then_some(())
     });
-    run.both_as_recorded("101-reassign-verify", &format!("{reassign} --verify"));
-    run.both_as_recorded("102-reassign-cancel", &format!("{reassign} --cancel"));
+    // Each clears the throttles, which counts in the versions of the znodes: so one tool for either.
+    run.as_recorded("101-reassign-verify", &format!("{reassign} --verify"));
+    run.said("102-reassign-cancel", &run.tool(&format!("{reassign} --cancel")));
     run.tree_becomes("08-reassigned.jsonl");
 
     run.tool("kafka-topics.sh --delete --topic c-gzip").ok();

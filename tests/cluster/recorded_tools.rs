@@ -197,7 +197,8 @@ const CONFIGS: &[Step] = &[
 ];
 
 const MOVES: &str = "takes three brokers: run by tests/cluster/recorded_cluster.rs";
-const TRANSACTIONS: &str = "transactions are not built";
+const TRANSACTIONS: &str =
+    "shows what only a transactional producer leaves behind: run by tests/cluster/cluster_tools.rs";
 const SECURITY: &str = "ACLs and delegation tokens are not built";
 
 /// Recorded commands that are not run here, by the start of their names.

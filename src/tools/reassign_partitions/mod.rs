@@ -124,9 +124,12 @@ fn act(action: &str, options: &Options, console: &Console) -> Result<(), Failure
 }
 
 fn read(file: &str) -> Result<String, Exception> {
-    std::fs::read_to_string(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Exception::new("java.nio.file.NoSuchFileException", file),
-        _ => Exception::new("java.io.IOException", format!("{file}: {error}")),
+    std::fs::read_to_string(file).map_err(|error| {
+        let cause = match error.kind() {
+            std::io::ErrorKind::NotFound => Exception::new("java.nio.file.NoSuchFileException", file),
+            _ => Exception::new("java.io.IOException", format!("{file}: {error}")),
+        };
+        Exception::new("java.io.IOException", format!("Unable to read file {file}")).because(cause)
     })
 }
 

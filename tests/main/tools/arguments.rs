@@ -10,7 +10,7 @@ use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
     argparse, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups,
     consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf,
-    reassign_partitions, replica_verification, topics, usage, verifiable_consumer, verifiable_producer,
+    reassign_partitions, replica_verification, topics, transactions, usage, verifiable_consumer, verifiable_producer,
 };
 use parking_lot::Mutex;
 
@@ -87,6 +87,13 @@ fn help_is_kafkas_to_the_byte() {
     for (name, tool) in [("cluster", cluster::run as Run), ("features", features::run)] {
         assert_eq!(run(tool, &["--help"]), (golden(&format!("help/kafka-{name}.txt")), String::new(), 1), "{name}");
         assert_eq!(run(tool, &["-h"]).2, 1);
+    }
+    let transactions = |words: &[&str], name: &str| {
+        assert_eq!(run(transactions::run, words), (golden(&format!("help/{name}.txt")), String::new(), 1), "{name}");
+    };
+    transactions(&["--help"], "kafka-transactions");
+    for command in ["list", "describe", "describe-producers", "abort", "find-hanging"] {
+        transactions(&[command, "--help"], &format!("kafka-transactions-{command}"));
     }
     for (name, tool) in [
         ("producer-perf-test", producer_perf::run as Run),
