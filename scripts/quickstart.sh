@@ -172,13 +172,14 @@ leads_nothing() { ! partitions | cut -d' ' -f2 | grep -qx "$1"; }
 all_in_sync() { [ -z "$(tool kafka-topics.sh --describe --topic $topic --under-replicated-partitions)" ]; }
 all_led_by_preferred() { partitions | awk '$2 != $3 { exit 1 }'; }
 
+# show PARTITION: the topic, the brokers, the controller, and that partition's state in ZooKeeper.
 show() {
   tool kafka-topics.sh --describe --topic $topic | tail -n +2
   echo "brokers in ZooKeeper: $(zookeeper_says ls /brokers/ids), controller: $(zookeeper_says get /controller)"
-  echo "state of partition 0: $(zookeeper_says get /brokers/topics/$topic/partitions/0/state)"
+  echo "state of partition $1 in ZooKeeper: $(zookeeper_says get "/brokers/topics/$topic/partitions/$1/state")"
 }
 
-# lose N WHAT OTHERS: kills broker N, shows what moved to the others, and takes it back.
+# lose N WHAT OTHERS: kills broker N, shows what moved to the others, and takes it back. Partition N is the one that it should lead.
 lose() {
   local before; before=$(acknowledged)
   say "killing broker $1, $2 (kill -9), with $before records acknowledged"
@@ -187,13 +188,13 @@ lose() {
   until_true 60 "other leaders" leads_nothing "$1"
   until_true 60 "more acknowledged records" acknowledged_above $((before + 200))
   until_true 60 "the end of broker $1's session" registered "$3"
-  show
+  show "$1"
   say "starting broker $1 again"
   start_broker "$1"
   until_true 60 "all replicas in sync" all_in_sync
   until_true 60 "the preferred leaders" all_led_by_preferred
   echo "all replicas are in sync, and the preferred leaders lead again:"
-  show
+  show "$1"
 }
 
 cluster() {
@@ -228,7 +229,7 @@ controlled.shutdown.retry.backoff.ms=500"
   say "creating the topic $topic: three partitions, three replicas each, two of which have to be in sync"
   tool kafka-topics.sh --create --topic $topic --replica-assignment 0:1:2,1:2:0,2:0:1 --config min.insync.replicas=2
   until_true 60 "all replicas in sync" all_in_sync
-  show
+  show 0
 
   say "starting a producer that waits for all replicas"
   "$repo/scripts/kafka-verifiable-producer.sh" --bootstrap-server "$bootstrap" --topic $topic --throughput 200 --acks -1 \
@@ -238,8 +239,8 @@ controlled.shutdown.retry.backoff.ms=500"
 
   n=$(controller)
   lose "$n" "the controller" "$(others "$n")"
-  n=$(controller)
-  leader=$(partitions | awk -v controller="$n" '$2 != controller { print $2; exit }')
+  # The broker that has neither been lost nor is the controller now.
+  leader=$(printf '%s\n' 0 1 2 | grep -vx -e "$n" -e "$(controller)")
   lose "$leader" "a leader" "$(others "$leader")"
 
   say "stopping the producer, and consuming all there is"
