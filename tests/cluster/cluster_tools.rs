@@ -1,5 +1,6 @@
 //! Tools for what happens in a cluster: replicas compared, transactions shown and aborted. Kafka's own beside ours.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::{ProduceRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
-use super::harness::client::{Ran, kcat, kcat_values};
-use super::harness::partitions::{Brokers, addresses, await_led, create, put, start, topic_on};
+use super::harness::client::{Ran, java, kcat, kcat_values};
+use super::harness::partitions::{Brokers, addresses, await_led, create, fill, put, start, topic_on};
 use super::harness::process::Process;
 use super::harness::raw::{Connection, at, batch, topic_name, with_right_crc};
-use super::harness::{Cluster, eventually, repository, script};
+use super::harness::{Broker, Cluster, eventually, repository, script};
 use super::recorded_tools::{assert_none, started, tool};
 use super::tools::twins;
 
@@ -48,9 +49,9 @@ fn replicas_are_compared_up_to_what_all_have() {
     let bootstrap = addresses(&brokers);
     let args = ["--broker-list", &bootstrap, "--topics-include", "t", "--time", "-2", "--report-interval-ms", "300"];
     let ours = started(&cluster.dir, "kafka-replica-verification.sh", &args);
-    let mut java = Command::new(script("apache-kafka.sh"));
-    java.args(["tool", "kafka-replica-verification.sh"]).args(args);
-    let theirs = Process::start("java verification", java, cluster.dir.join("java-verification.log"));
+    let mut command = Command::new(script("apache-kafka.sh"));
+    command.args(["tool", "kafka-replica-verification.sh"]).args(args);
+    let theirs = Process::start("java verification", command, cluster.dir.join("java-verification.log"));
     for process in [&theirs, &ours] {
         await_line(process, "verification process is started");
         await_line(process, "max lag is 0 for partition t-0 at offset 5 among 1 partitions");
@@ -164,11 +165,9 @@ fn transactions_are_shown_as_recorded_and_what_hangs_is_found_and_aborted() {
     let none = format!("Could not find any open transactions starting at offset {first} on partition autocreated-0\n");
     assert_eq!((again.out.as_str(), again.err, again.code), ("", none, 1));
     // The other one as brokers before 3.0 are told, and by Kafka's own tool.
-    let args = [
-        ["--bootstrap-server", &address, "abort", "--topic", "autocreated", "--partition", "0"].as_slice(),
-        &["--start-offset", &second.to_string()],
-    ];
-    super::harness::client::java("kafka-transactions.sh", &args.concat(), "").ok();
+    let second = second.to_string();
+    let words = ["--bootstrap-server", &address, "abort", "--topic", "autocreated", "--partition", "0"];
+    java("kafka-transactions.sh", &[&words[..], &["--start-offset", &second]].concat(), "").ok();
     assert_none(twins(&shown, &to_it, &address));
     let committed = committed();
     assert!(committed.contains("behind") && !committed.contains("left open"), "{committed}");
@@ -179,4 +178,102 @@ fn transactions_are_shown_as_recorded_and_what_hangs_is_found_and_aborted() {
     assert_eq!(ours(by_id).ok(), "");
     let shown = ours("kafka-transactions.sh describe-producers --topic autocreated --partition 0").ok();
     assert!(!shown.contains(&format!("\t{open}")), "{shown}");
+}
+
+/// A broker's two directories; the first is the one that holds partition 0 of `t`.
+fn directories(broker: &Broker) -> [PathBuf; 2] {
+    let both = [broker.plan.logs.clone(), second_dir(broker.plan.logs.as_path())];
+    eventually("the replica's files", LIMIT, || {
+        let here = both.iter().position(|dir| dir.join("t-0").exists())?;
+        Some([both[here].clone(), both[1 - here].clone()])
+    })
+}
+
+fn second_dir(first: &Path) -> PathBuf {
+    let name = first.file_name().expect("a name").to_string_lossy();
+    first.with_file_name(format!("{name}-second"))
+}
+
+#[test]
+fn replicas_are_moved_between_directories_of_their_brokers() {
+    let cluster = Cluster::new("tools_log_dirs");
+    let brokers: Brokers = start((0..2).map(|id| {
+        let plan = cluster.broker(id).with("auto.leader.rebalance.enable", false);
+        let dirs = format!("{},{}", plan.logs.display(), second_dir(&plan.logs).display());
+        plan.with("log.dirs", dirs)
+    }));
+    create(&brokers[&0], &topic_on("t", &[&[0]], &[]));
+    fill(&brokers[&0], "t", 0, 4_000_000);
+    let [from, to] = directories(&brokers[&0]);
+    let bootstrap = addresses(&brokers);
+    let file = cluster.dir.join("plan.json");
+    let write = |broker: i32, dir: &Path| {
+        let plan = serde_json::json!({"version": 1, "partitions": [
+            {"topic": "t", "partition": 0, "replicas": [broker], "log_dirs": [dir]}
+        ]});
+        std::fs::write(&file, plan.to_string()).expect("written");
+    };
+    let reassign = |words: &[&str]| {
+        let args = ["--bootstrap-server", &bootstrap, "--reassignment-json-file", file.to_str().unwrap()];
+        tool("kafka-reassign-partitions.sh", &[&args, words].concat(), "")
+    };
+    let started = |dir: &Path, broker: i32| {
+        format!(
+            "Successfully started moving log directory to {} for replica t-0 with broker {broker} \n",
+            dir.display()
+        )
+    };
+    let begun = |broker: i32, throttle: &str, dir: &Path, to: i32| {
+        format!(
+            "Current partition replica assignment\n\n\
+             {{\"version\":1,\"partitions\":[{{\"topic\":\"t\",\"partition\":0,\"replicas\":[{broker}],\"log_dirs\":[\"any\"]}}]}}\n\n\
+             Save this to use as the --reassignment-json-file option during rollback\n{throttle}\
+             Successfully started partition reassignment for t-0\n{}",
+            started(dir, to)
+        )
+    };
+    let cleared = "Clearing broker-level throttles on brokers 0,1\nClearing topic-level throttles on topic t\n";
+    let status = "Status of partition reassignment:\nReassignment of partition t-0 is completed.\n";
+
+    // Held back, so that it is seen under way; then called off.
+    write(0, &to);
+    let throttle = "Warning: You must run --verify periodically, until the reassignment completes, to ensure the throttle is removed.\n\
+                    The replica-alter-dir throttle limit was set to 20000 B/s\n";
+    let ran = reassign(&["--execute", "--replica-alter-log-dirs-throttle", "20000"]);
+    assert_eq!(ran.ok(), begun(0, throttle, &to, 0));
+    let verify = format!(
+        "kafka-reassign-partitions.sh --bootstrap-server {bootstrap} --reassignment-json-file {} --verify",
+        file.display()
+    );
+    let under_way = format!("{status}Reassignment of replica t-0-0 is still in progress.\n");
+    assert_eq!(reassign(&["--verify"]).ok(), under_way);
+    assert_none(twins(&[&verify], &[], &bootstrap));
+    let active = "None of the specified partition reassignments are active.\n";
+    assert_eq!(reassign(&["--cancel"]).ok(), format!("{active}{}{cleared}", started(&from, 0)));
+    let (from_name, to_name) = (from.display(), to.display());
+    let cancelled = format!(
+        "{status}Partition t-0 on broker 0 is not being moved from log dir {from_name} to {to_name}.\n{cleared}"
+    );
+    assert_eq!(reassign(&["--verify"]).ok(), cancelled);
+    assert_none(twins(&[&verify], &[], &bootstrap));
+
+    assert_eq!(reassign(&["--execute"]).ok(), begun(0, "", &to, 0));
+    let done = format!("{status}Reassignment of replica t-0-0 completed successfully.\n{cleared}");
+    eventually("the move's end", LIMIT, || (reassign(&["--verify"]).ok() == done).then_some(()));
+    assert_none(twins(&[&verify], &[], &bootstrap));
+    assert_eq!(directories(&brokers[&0]), [to.clone(), from]);
+
+    // To another broker, into a directory of it: begun when the replica is there.
+    let second = second_dir(&brokers[&1].plan.logs);
+    write(1, &second);
+    assert_eq!(reassign(&["--execute", "--timeout", "60000"]).ok(), begun(0, "", &second, 1));
+    let done = format!("{status}Reassignment of replica t-0-1 completed successfully.\n{cleared}");
+    eventually("the move's end", LIMIT, || (reassign(&["--verify"]).ok() == done).then_some(()));
+    assert_eq!(directories(&brokers[&1])[0], second);
+
+    // Where no broker would find it.
+    write(1, Path::new("/nowhere"));
+    let ran = reassign(&["--execute"]);
+    let error = "Error: Failed to alter dir for t-0-1\n";
+    assert!(ran.code == 1 && ran.out.contains(error) && ran.out.contains("LogDirNotFoundException"), "{ran:?}");
 }

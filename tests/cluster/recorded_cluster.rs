@@ -18,6 +18,8 @@ use super::recorded_tools::normal;
 
 /// The recorded commands that are run here.
 pub const STEPS: &[&str] = &[
+    "087-describe-broker-down",
+    "088-unavailable",
     "089-election-preferred",
     "090-election-preferred-again",
     "091-election-unclean",
@@ -119,6 +121,35 @@ impl Run {
     /// Ottla's own script, for what this test is not about.
     fn configs(&self, words: &str) {
         self.ours(&format!("kafka-configs.sh --alter {words}")).ok();
+    }
+
+    /// What partitions are in trouble, with broker 0 away: topics come in any order.
+    fn troubles_are_told(&self) {
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(String::from).collect();
+            lines.sort();
+            lines
+        };
+        let describe = "kafka-topics.sh --describe";
+        for (step, words) in [
+            ("087-describe-broker-down", format!("{describe} --topic plain")),
+            ("088-unavailable", format!("{describe} --under-replicated-partitions")),
+        ] {
+            assert!(STEPS.contains(&step));
+            let recorded = sorted(&normal(&golden(step, "out"), &self.bootstrap));
+            assert_eq!(sorted(&normal(&self.ours(&words).ok(), &self.bootstrap)), recorded, "{step}");
+        }
+        for (filter, topic) in [
+            ("--unavailable-partitions", "c-zstd"),
+            ("--under-min-isr-partitions", "tuned"),
+            ("--at-min-isr-partitions", "__transaction_state"),
+            ("--under-replicated-partitions", "placed"),
+        ] {
+            let words = format!("{describe} {filter}");
+            let (ours, theirs) = (self.ours(&words).ok(), self.tool(&words).ok());
+            assert_eq!(sorted(&ours), sorted(&theirs), "{filter}");
+            assert!(ours.contains(&format!("Topic: {topic}\t")), "{filter}: {ours}");
+        }
     }
 
     /// The proposal starts anywhere, so only what it is made for can be compared: the same partitions, as many replicas, other brokers.
@@ -228,6 +259,7 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
     });
     brokers.get_mut(&2).expect("running").signal(Signal::CONT);
     run.tree_becomes("05-broker-0-stopped.jsonl");
+    run.troubles_are_told();
 
     brokers.insert(0, plan.start());
     eventually("all replicas in sync", LIMIT, || {
