@@ -7,7 +7,10 @@
 #   quickstart.sh --stop     stops all of them and removes their data
 #
 # Installs Debian's zookeeper and kcat where they are missing, builds Ottla, and leaves the servers running; the exit code tells whether
-# all of it worked. Everything lies in quickstart/ beside scripts/. OTTLA_BIN: run this binary instead of a fresh build.
+# all of it worked. Everything lies in quickstart/ beside scripts/.
+#
+# OTTLA_BIN     run this binary instead of a fresh build
+# OTTLA_PORTS   where to look for free ports; without it from 9092 for brokers, 2181 for ZooKeeper, and 2888 for ZooKeepers among themselves
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$repo/scripts/servers.sh"
 
@@ -15,6 +18,9 @@ dir=$repo/quickstart
 logs=$dir/logs
 topic=quickstart
 producer=
+broker_port=${OTTLA_PORTS:-9092}
+zookeeper_port=$((${OTTLA_PORTS:-2171} + 10))
+inner_port=$((${OTTLA_PORTS:-2868} + 20))
 
 # ours MARK FILE: the process with that mark which was started with that file.
 ours() {
@@ -122,8 +128,8 @@ start_broker() {
 }
 
 single() {
-  local lines=1000 zookeeper=127.0.0.1:$(free_port 2181) i
-  bootstrap=127.0.0.1:$(free_port 9092)
+  local lines=1000 zookeeper=127.0.0.1:$(free_port $zookeeper_port) i
+  bootstrap=127.0.0.1:$(free_port $broker_port)
   zookeepers=$zookeeper
   say "starting ZooKeeper on $zookeeper"
   start_zookeeper 1 "${zookeeper#*:}"
@@ -198,7 +204,7 @@ lose() {
 }
 
 cluster() {
-  local n port=2180 inner=2887 quorum='' clients=() leader count
+  local n port=$((zookeeper_port - 1)) inner=$((inner_port - 1)) quorum='' clients=() leader count
   for n in 1 2 3; do
     port=$(free_port $((port + 1)))
     clients+=("$port")
@@ -214,7 +220,7 @@ cluster() {
     await 60 "$(zookeeper_pid $n)" "ZooKeeper $n" "$repo/scripts/zookeeper.sh" ready "${clients[n - 1]}"
   done
 
-  port=9091 bootstrap=
+  port=$((broker_port - 1)) bootstrap=
   for n in 0 1 2; do
     port=$(free_port $((port + 1)))
     bootstrap+=${bootstrap:+,}127.0.0.1:$port
@@ -266,7 +272,7 @@ case ${1:-} in
   '') ;;
   --single) mode=single ;;
   --stop) stop; say "stopped, and removed $dir"; exit ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac
 [ -z "$(running)" ] || die "the servers of an earlier run are still there: scripts/quickstart.sh --stop ends them"
 

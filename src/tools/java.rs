@@ -131,6 +131,12 @@ pub fn text_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
 }
 
+/// `Long.hashCode`.
+pub fn long_hash(number: i64) -> u32 {
+    let bits = number.cast_unsigned();
+    (bits ^ (bits >> 32)) as u32
+}
+
 /// `TopicPartition.hashCode`.
 pub fn partition_hash(topic: &str, index: i32) -> u32 {
     31u32.wrapping_add(index.cast_unsigned()).wrapping_mul(31).wrapping_add(text_hash(topic))

@@ -151,6 +151,7 @@ fn transactions_are_shown_as_recorded_and_what_hangs_is_found_and_aborted() {
     let shown = [
         "kafka-transactions.sh --bootstrap-server A list",
         "kafka-transactions.sh --bootstrap-server A list --duration-filter 0",
+        "kafka-transactions.sh --bootstrap-server A describe --transactional-id nope",
         "kafka-transactions.sh --bootstrap-server A describe-producers --topic autocreated --partition 0",
         "kafka-transactions.sh --bootstrap-server A describe-producers --topic autocreated --partition 0 --broker-id 0",
         "kafka-transactions.sh --bootstrap-server A find-hanging --topic autocreated --max-transaction-timeout 0",

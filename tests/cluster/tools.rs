@@ -147,7 +147,7 @@ const TWINS: &[&str] = &[
     "kafka-transactions.sh --bootstrap-server A list",
     "kafka-transactions.sh --bootstrap-server A list --duration-filter 5",
     "kafka-transactions.sh --bootstrap-server A list extra",
-    "kafka-transactions.sh --bootstrap-server A describe --transactional-id nope",
+    "kafka-get-offsets.sh --bootstrap-server x",
     "kafka-transactions.sh --bootstrap-server A describe-producers --topic plain --partition x",
     "kafka-transactions.sh --bootstrap-server A describe-producers --topic plain --partition 0",
     "kafka-transactions.sh --bootstrap-server A abort --topic plain",

@@ -137,7 +137,7 @@ pub fn check_bootstrap(list: &str) -> Result<(), &'static str> {
     }
     match list.split(',').all(|url| target(url).is_some()) {
         true => Ok(()),
-        false => Err("Please provide valid host:port like host1:9091,host2:9092\n "),
+        false => Err("Please provide valid host:port like host1:9091,host2:9092\n"),
     }
 }
 

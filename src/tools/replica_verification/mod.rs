@@ -21,7 +21,7 @@ use super::java::Exception;
 use super::options::{Ended, HELP, Options, Spec, VERSION, integer, long, text};
 use super::topic_filter::TopicFilter;
 use crate::base::{BrokerId, Env, TopicId};
-use crate::client::{BrokerClient, ClientOptions, Target};
+use crate::client::{BrokerClient, ClientError, ClientOptions, Target};
 use crate::config::Properties;
 use crate::wire::{
     ApiKey, FetchRequest, FetchRequestPartition, FetchRequestReplicaState, FetchRequestTopic, FetchResponse,
@@ -57,6 +57,8 @@ const LOGGER: &str = "org.apache.kafka.tools.ReplicaVerificationTool";
 const DEBUGGER: BrokerId = -2;
 /// Fetches name topics by id from here on.
 const FIRST_TOPIC_ID_VERSION: i16 = 13;
+/// Who fetches stands in a structure from here on.
+const FIRST_STATE_VERSION: i16 = 15;
 /// A fetch without a session.
 const NO_SESSION_EPOCH: i32 = -1;
 /// Before a broker that did not answer is asked again.
@@ -117,8 +119,10 @@ fn verify(options: &Options, console: &Console) -> Result<Ended, Exception> {
         let mut reported = Instant::now();
         loop {
             let fetched = join_all(fetchers.iter_mut().map(|fetcher| fetcher.fetch(&replicas, limits))).await;
-            for (partition, broker, data) in fetched.into_iter().flatten() {
-                replicas.add(partition, broker, data);
+            for of_broker in fetched {
+                for (partition, broker, data) in of_broker? {
+                    replicas.add(partition, broker, data);
+                }
             }
             let (findings, lag) = replicas.verify();
             for finding in findings {
@@ -227,10 +231,21 @@ async fn initial_offsets(
 
 impl Fetcher {
     /// Reads all its replicas once. A broker that does not answer has given nothing of any.
-    async fn fetch(&mut self, replicas: &Replicas, limits: Limits) -> Vec<(Partition, BrokerId, Fetched)> {
+    ///
+    /// # Errors
+    /// When it never will: it knows no version of ours.
+    async fn fetch(
+        &mut self,
+        replicas: &Replicas,
+        limits: Limits,
+    ) -> Result<Vec<(Partition, BrokerId, Fetched)>, Exception> {
+        let (old, new) = (FetchRequest::default(), FetchRequestReplicaState::default());
         let build = |version: i16| FetchRequest {
-            replica_id: DEBUGGER,
-            replica_state: FetchRequestReplicaState { replica_id: DEBUGGER, replica_epoch: -1 },
+            replica_id: if version < FIRST_STATE_VERSION { DEBUGGER } else { old.replica_id },
+            replica_state: FetchRequestReplicaState {
+                replica_id: if version < FIRST_STATE_VERSION { new.replica_id } else { DEBUGGER },
+                ..new
+            },
             max_wait_ms: limits.max_wait_ms,
             min_bytes: 1,
             max_bytes: i32::MAX,
@@ -240,6 +255,9 @@ impl Fetcher {
         };
         let answer = match self.client.send_negotiated(0..=ApiKey::Fetch.max_version(), build).await {
             Ok(answer) => answer,
+            Err(error @ (ClientError::Unsupported { .. } | ClientError::Encode(_))) => {
+                return Err(Exception::unsupported(error.to_string()));
+            }
             Err(error) => {
                 tracing::debug!(%error, broker = self.broker, "fetch failed");
                 sleep(PAUSE).await;
@@ -264,7 +282,7 @@ impl Fetcher {
                 fetched.insert((name.clone(), p.partition_index), data);
             }
         }
-        fetched.into_iter().map(|(partition, data)| (partition, self.broker, data)).collect()
+        Ok(fetched.into_iter().map(|(partition, data)| (partition, self.broker, data)).collect())
     }
 }
 

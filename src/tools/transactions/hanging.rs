@@ -7,6 +7,7 @@ use crate::base::{BrokerId, ErrorCode};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::offsets::Partition;
 use crate::tools::admin_client::transactions::{ProducerState, TransactionDescription};
+use crate::tools::java::{DEFAULT_CAPACITY, hash_order_by, long_hash};
 
 /// So many topics, and partitions, are asked for at a time.
 const BATCH: usize = 500;
@@ -75,12 +76,18 @@ pub(super) async fn find(
     Ok(hanging(candidates, &descriptions).iter().map(|open| row(open, now)).collect())
 }
 
-/// Those that no coordinator has among the partitions it will still write a marker to.
+/// Those that no coordinator has among the partitions it will still write a marker to, by producer in the order of a Java map.
 pub fn hanging(open: Vec<Open>, known: &BTreeMap<i64, TransactionDescription>) -> Vec<Open> {
     let waits = |open: &Open| known.get(&open.producer.id).is_some_and(|t| t.partitions.contains(&open.partition));
-    let mut hanging: Vec<Open> = open.into_iter().filter(|open| !waits(open)).collect();
-    hanging.sort_by_key(|open| open.producer.id);
-    hanging
+    let mut producers: BTreeMap<i64, Vec<Open>> = BTreeMap::new();
+    for open in open.into_iter().filter(|open| !waits(open)) {
+        producers.entry(open.producer.id).or_default().push(open);
+    }
+    let producers = producers.into_iter().collect();
+    hash_order_by(producers, DEFAULT_CAPACITY, |(id, _)| long_hash(*id))
+        .into_iter()
+        .flat_map(|(_, open)| open)
+        .collect()
 }
 
 async fn partitions(admin: &mut AdminClient, scope: &Scope) -> Result<Vec<Partition>, Failure> {

@@ -6,4 +6,5 @@ mod dump_log;
 mod reassign;
 mod records;
 mod texts;
+mod transactions;
 mod verification;
