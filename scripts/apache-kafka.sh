@@ -6,12 +6,15 @@
 #   apache-kafka.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
 #   apache-kafka.sh old 0.10.2.2 CLASS ARGS...     run a class of an old Kafka: 0.10.2.2 or 0.11.0.3
 #
-# PEER_JVM   more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
+# PEER_JVM       more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
+# PEER_VERSION   another version of the broker and its tools: 3.4.1 or 3.6.2, which clusters of mixed versions are tried with.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 pom=$repo/scripts/apache-kafka.xml
 version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$pom")
-jars=$cache/kafka-$version
+jars=$cache/kafka-${PEER_VERSION:-$version}
+# Peers of mixed clusters.
+peer_versions="3.4.1 3.6.2"
 # The last one without format 2 and the first one with it.
 old_versions="0.10.2.2 0.11.0.3"
 
@@ -32,6 +35,7 @@ fetch_jars() {
 fetch() {
   fetch_jars "$version" "$pom"
   local old
+  for old in $peer_versions; do fetch_jars "$old" "$pom"; done
   for old in $old_versions; do fetch_jars "$old" "$repo/scripts/old-kafka.xml"; done
 }
 
@@ -85,5 +89,5 @@ case ${1:-} in
   broker) [ $# -ge 2 ] || die "broker needs a server.properties"; shift; java_run INFO out kafka.Kafka "$@" ;;
   old) [ $# -ge 3 ] || die "old needs a version and a class"; jars=$cache/kafka-$2; shift 2; java_run WARN err "$@" ;;
   tool) [ $# -ge 2 ] || die "tool needs a name"; class=$(tool_class "$2"); shift 2; java_run WARN err "$class" "$@" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

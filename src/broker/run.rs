@@ -21,6 +21,9 @@ pub struct BrokerArgs {
     /// Overrides a key of the file.
     #[arg(long = "override", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Starts also where ZooKeeper holds quotas, ACLs, SCRAM users or tokens, which are not enforced yet.
+    #[arg(long)]
+    pub accept_unenforced: bool,
 }
 
 /// Runs a broker until SIGTERM or SIGINT. 0 after a clean stop, 1 when the start failed.
@@ -75,7 +78,10 @@ fn load(args: &BrokerArgs) -> Result<Loaded, StartError> {
     let file = properties::read_file(&args.file)
         .map_err(|error| StartError::Message(format!("could not read {}: {error}", args.file.display())))?;
     let overrides = args.overrides.iter().map(|text| config::load::parse_override(text)).collect::<Result<_, _>>();
-    let overrides = overrides.map_err(|error| StartError::Message(error.to_string()))?;
+    let mut overrides: Vec<_> = overrides.map_err(|error| StartError::Message(error.to_string()))?;
+    if args.accept_unenforced {
+        overrides.push(("ottla.accept.unenforced".into(), "true".into()));
+    }
     // A variable that is no text can't be a setting of ours.
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?, value.into_string().ok()?))

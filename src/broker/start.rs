@@ -27,6 +27,7 @@ use crate::client::Target;
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
 use crate::config::loggers::Loggers;
+use crate::config::unenforced::{self, Unenforced};
 use crate::config::{BrokerConfig, RACK_AWARE_SELECTOR, StaticConfig};
 use crate::console::Console;
 use crate::controller::{ControlVersions, Controller, ControllerSettings};
@@ -37,7 +38,7 @@ use crate::replica::Replicas;
 use crate::replica::fetcher::{FetcherSettings, Fetchers};
 use crate::server::ServerOptions;
 use crate::txn::{self, TRANSACTION_TOPIC};
-use crate::zk::session::{ConnectError, Zk, ZkOptions};
+use crate::zk::session::{ConnectError, Session, Zk, ZkOptions};
 use crate::zk::store;
 use crate::zk::store::StoreError;
 
@@ -139,6 +140,7 @@ impl Broker {
         zk: Zk,
     ) -> Result<Self, StartError> {
         let session = zk.session();
+        let unenforced = refuse_unenforced(&session, config.accept_unenforced).await?;
         store::ids::create_top_level_paths(&session).await?;
         let is_fresh = dirs.metas().iter().all(|(_, meta)| meta.is_none());
         let identity = identity::establish(env, &session, config, &mut dirs).await?;
@@ -244,6 +246,7 @@ impl Broker {
                 logs: logs.clone(),
                 controller: broker.controller.clone(),
                 stopping: stopping.clone(),
+                unenforced,
             };
             env.tasks.spawn(Lane::Data, "console", shown.serve(console.into_listener()));
         }
@@ -317,6 +320,21 @@ async fn unless_stopped<T>(
         _ = async { let _ = stop.wait_for(|stop| *stop).await; } => Err(StartError::Stopped),
         done = step => done,
     }
+}
+
+/// What ZooKeeper holds and Ottla does not enforce, where that is accepted.
+///
+/// # Errors
+/// Where it is not: by name, with what to do.
+async fn refuse_unenforced(session: &Session, accepted: bool) -> Result<Unenforced, StartError> {
+    let found = store::unenforced::read(session).await?;
+    let findings = unenforced::findings(&found);
+    if accepted {
+        findings.iter().for_each(|finding| tracing::warn!("{finding}"));
+    } else if !findings.is_empty() {
+        return Err(StartError::Message(format!("{}. {}", findings.join(". "), unenforced::ADVICE)));
+    }
+    Ok(found)
 }
 
 /// Where brokers are reached by brokers: this one at the address it is bound to.

@@ -80,6 +80,8 @@ pub struct BrokerConfig {
     pub admin_listener: Option<(String, u16)>,
     /// `ottla.dead.process.detect.ms`. How long a port must be refused for its process to be dead; 0: never.
     pub dead_process_detect_ms: i32,
+    /// `ottla.accept.unenforced`. Starts though ZooKeeper holds what is not enforced.
+    pub accept_unenforced: bool,
     // topics and requests
     /// `num.partitions`. Of a topic made without saying.
     pub num_partitions: i32,
@@ -303,6 +305,7 @@ impl BrokerConfig {
             controller_socket_timeout_ms: values.int("controller.socket.timeout.ms"),
             admin_listener: admin_listener(values)?,
             dead_process_detect_ms: values.int("ottla.dead.process.detect.ms"),
+            accept_unenforced: values.bool("ottla.accept.unenforced"),
             num_partitions: values.int("num.partitions"),
             default_replication_factor: values.int("default.replication.factor"),
             auto_create_topics_enable: values.bool("auto.create.topics.enable"),

@@ -13,6 +13,7 @@
 //! | [`describe`] | the answers of DescribeConfigs |
 //! | [`entity`] | quota keys of users, clients and addresses |
 //! | [`loggers`] | Kafka's loggers, their files and levels |
+//! | [`unenforced`] | what ZooKeeper holds and nobody enforces yet |
 //! | [`doc`] | the table, printed |
 
 pub mod broker_config;
@@ -31,6 +32,7 @@ pub mod ops;
 pub mod properties;
 pub mod table;
 pub mod topic;
+pub mod unenforced;
 pub mod value;
 pub mod values;
 pub mod version;

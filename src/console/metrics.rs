@@ -13,7 +13,9 @@ use prometheus_client::registry::Registry;
 
 use super::Console;
 use crate::base::metrics::{ApiMetrics, Metrics};
+use crate::config::unenforced::Kind;
 use crate::controller::ControllerStatus;
+use crate::log::CleanerStatus;
 use crate::replica::PartitionCounts;
 
 /// Everything, as of now.
@@ -24,7 +26,9 @@ pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
         controller: console.controller.status(),
         partitions: console.replicas.counts(),
         offline_dirs: console.logs.offline().borrow().len(),
+        cleaner: console.logs.cleaner_status(),
         broker_state: if *console.stopping.borrow() { SHUTTING_DOWN } else { RUNNING },
+        unenforced: Kind::ALL.map(|kind| (kind, console.unenforced.get(&kind).map_or(0, Vec::len))),
     };
     registry.register_collector(Box::new(snapshot));
     let mut out = String::new();
@@ -43,7 +47,9 @@ struct Snapshot {
     controller: ControllerStatus,
     partitions: PartitionCounts,
     offline_dirs: usize,
+    cleaner: CleanerStatus,
     broker_state: u8,
+    unenforced: [(Kind, usize); 4],
 }
 
 /// The shares of requests, and how Kafka's percentiles are labelled.
@@ -54,8 +60,10 @@ impl Collector for Snapshot {
         let out = &mut encoder;
         self.controller(out)?;
         self.replicas(out)?;
+        self.cleaner(out)?;
         self.topics(out)?;
-        self.requests(out)
+        self.requests(out)?;
+        self.unenforced(out)
     }
 }
 
@@ -125,6 +133,54 @@ impl Snapshot {
         gauge(out, "kafka_log_logmanager_offlinelogdirectorycount", "Failed log directories", self.offline_dirs)
     }
 
+    /// The dashes of Kafka's names are underscores, as the exporter writes them.
+    fn cleaner(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let c = &self.cleaner;
+        let whole = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let rows: [(&str, &str, usize); 7] = [
+            (
+                "logcleaner_max_buffer_utilization_percent",
+                "Used part of the fullest map of keys, in the threads' last passes",
+                whole(c.max_buffer_utilization_percent),
+            ),
+            (
+                "logcleaner_cleaner_recopy_percent",
+                "Bytes written of bytes read, in the threads' last passes",
+                whole(c.recopy_percent),
+            ),
+            ("logcleaner_max_clean_time_secs", "The longest of the threads' last passes", whole(c.max_clean_time_secs)),
+            (
+                "logcleaner_max_compaction_delay_secs",
+                "The longest that a record has waited beyond max.compaction.lag.ms",
+                whole(c.max_compaction_delay_secs),
+            ),
+            ("logcleaner_deadthreadcount", "Cleaner threads that have died", c.dead_threads),
+            ("logcleanermanager_max_dirty_percent", "Dirty part of the dirtiest log", whole(c.max_dirty_percent)),
+            (
+                "logcleanermanager_time_since_last_run_ms",
+                "Milliseconds since a thread last looked for something to clean",
+                whole(c.since_last_run_ms),
+            ),
+        ];
+        for (name, help, value) in rows {
+            gauge(out, &format!("kafka_log_{name}"), help, value)?;
+        }
+        type OfDir = fn(&(std::path::PathBuf, usize, u64)) -> u64;
+        let by_dir: [(&str, &str, OfDir); 2] = [
+            ("partitions_count", "Logs that the cleaner leaves alone after an error", |dir| dir.1 as u64),
+            ("bytes", "Their dirty bytes", |dir| dir.2),
+        ];
+        for (name, help, value) in by_dir {
+            let name = format!("kafka_log_logcleanermanager_uncleanable_{name}");
+            let mut metric = out.encode_descriptor(&name, help, None, MetricType::Gauge)?;
+            for dir in &c.uncleanable {
+                let value = i64::try_from(value(dir)).unwrap_or(i64::MAX);
+                metric.encode_family(&[("logDirectory", dir.0.display().to_string())])?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Broker-wide numbers first, without a label, then those of each topic.
     fn topics(&self, out: &mut DescriptorEncoder) -> fmt::Result {
         let m = &self.metrics;
@@ -173,6 +229,17 @@ impl Snapshot {
             for ((label, _), ms) in QUANTILES.iter().zip(times) {
                 metric.encode_family(&[("request", api.name), ("quantile", label)])?.encode_gauge(&ms)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Ottla's own: an alert on it tells that a cluster runs less guarded than it was set up.
+    fn unenforced(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let help = "Entities in ZooKeeper at the start of a kind that is not enforced";
+        let mut metric = out.encode_descriptor("ottla_unenforced", help, None, MetricType::Gauge)?;
+        for (kind, count) in self.unenforced.iter().filter(|(kind, _)| !kind.is_enforced()) {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            metric.encode_family(&[("kind", kind.name())])?.encode_gauge(&count)?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use axum::routing::get;
 use crate::base::env::{Lane, Listener};
 use crate::base::{BrokerId, Env};
 use crate::cluster::Cluster;
+use crate::config::unenforced::Unenforced;
 use crate::controller::ControllerHandle;
 use crate::log::LogManager;
 use crate::replica::Replicas;
@@ -48,6 +49,8 @@ pub struct Console {
     pub controller: ControllerHandle,
     /// True once the broker has been asked to stop.
     pub stopping: tokio::sync::watch::Receiver<bool>,
+    /// What ZooKeeper held at the start and is not enforced.
+    pub unenforced: Unenforced,
 }
 
 /// Quantiles are those of the last one to two of these.

@@ -7,6 +7,7 @@
 //! | [`producer_perf`], [`consumer_perf`], [`e2e_latency`]; [`verifiable_producer`], [`verifiable_consumer`] | measuring, checking |
 //! | [`replica_verification`] | compares replicas |
 //! | [`dump_log`] | reads files, no cluster |
+//! | [`preflight`] | what stands in the way of taking a broker's place; Ottla's own |
 //! | [`admin_client`] | how the tools that administer reach a cluster: our own client |
 //! | [`kafka_client`], [`progress`] | how those that produce and consume do: librdkafka; a long run's progress |
 //! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
@@ -36,6 +37,7 @@ pub mod kafka_client;
 pub mod leader_election;
 pub mod log_dirs;
 pub mod options;
+pub mod preflight;
 pub mod producer_perf;
 pub mod progress;
 pub mod reassign_partitions;
@@ -100,6 +102,8 @@ pub enum Tool {
         #[arg(long)]
         markdown: bool,
     },
+    /// Says what stands in the way of taking a running broker's place.
+    Preflight(preflight::PreflightArgs),
     /// Shows feature flags (kafka-features.sh).
     #[command(disable_help_flag = true)]
     Features(Words),
@@ -162,6 +166,7 @@ impl Tool {
             Tool::E2eLatency(args) => (e2e_latency::run, args),
             Tool::VerifiableProducer(args) => (verifiable_producer::run, args),
             Tool::VerifiableConsumer(args) => (verifiable_consumer::run, args),
+            Tool::Preflight(args) => return preflight::run(args, &Console::process()),
             Tool::Config { markdown } => {
                 Console::process().print(if *markdown { doc::markdown() } else { doc::text() });
                 return ExitCode::SUCCESS;

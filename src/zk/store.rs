@@ -17,6 +17,7 @@ pub mod offsets;
 pub mod partitions;
 pub mod tokens;
 pub mod topics;
+pub mod unenforced;
 
 use crate::zk::session::{ZkError, ZkErrorKind};
 use crate::zk::znode::ZnodeError;

@@ -10,7 +10,9 @@ use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartiti
 use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetCommitResponse, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
 
+use crate::console;
 use crate::harness::broker::Plan;
+use crate::harness::zookeeper::free_port;
 use crate::harness::{Broker, Cluster, Kind, client, eventually, raw, target, tree};
 
 /// A Java broker's cleaner on a busy machine.
@@ -134,33 +136,51 @@ fn dump(logs: &Path, topic: &str) -> Vec<String> {
         .collect()
 }
 
-const TOPICS: [(&str, &[&str]); 4] = [
-    ("plain", &[]),
-    ("zstd", &["-z", "zstd"]),
-    ("gzip", &["-z", "gzip"]),
-    ("sequenced", &["-X", "enable.idempotence=true"]),
+/// A topic that is written: its name, `message.format.version` while it is, and kcat's options.
+type Written = (&'static str, Option<&'static str>, &'static [&'static str]);
+
+const TOPICS: [Written; 4] = [
+    ("plain", None, &[]),
+    ("zstd", None, &["-z", "zstd"]),
+    ("gzip", None, &["-z", "gzip"]),
+    ("sequenced", None, &["-X", "enable.idempotence=true"]),
+];
+
+const OLD_TOPICS: [Written; 5] = [
+    ("v0", Some("0.9.0"), &[]),
+    ("v0-gzip", Some("0.9.0"), &["-z", "gzip"]),
+    ("v1", Some("0.10.0"), &[]),
+    ("v1-gzip", Some("0.10.0"), &["-z", "gzip"]),
+    ("v1-lz4", Some("0.10.0"), &["-z", "lz4"]),
 ];
 
 /// Both clean copies of the same directory; the dumps are the same, horizons included. Then Apache Kafka writes on what Ottla left, and
-/// both clean again, now with horizons that have passed.
-#[test]
-fn ottla_and_apache_leave_the_same_records_offsets_and_horizons() {
-    let cluster = Cluster::new("compaction-beside");
-    let mut plan = plan(&cluster).kind(Kind::Apache);
-    let configs = [("cleanup.policy", "compact"), ("delete.retention.ms", "1")];
+/// both clean again, now with horizons that have passed. Gives Ottla's dumps of all rounds.
+fn clean_beside_apache(cluster: &Cluster, written: &[Written], inter_broker: &str, transactions: bool) -> Vec<String> {
+    let mut plan = plan(cluster).kind(Kind::Apache);
+    let mut all = Vec::new();
     for round in 0..3 {
-        let broker = plan.clone().with("log.cleaner.enable", false).start();
+        let writing = plan.clone().with("inter.broker.protocol.version", inter_broker);
+        let broker = writing.with("log.cleaner.enable", false).start();
         let address = broker.address();
         if round == 0 {
-            TOPICS.iter().for_each(|(topic, _)| raw::create_and_await(&address, topic, &configs));
-            raw::create_and_await(&address, "transactions", &configs);
+            let configs = [("cleanup.policy", "compact"), ("delete.retention.ms", "1")];
+            for (topic, format, _) in written {
+                let format = format.map(|format| ("message.format.version", format));
+                raw::create_and_await(&address, topic, &configs.into_iter().chain(format).collect::<Vec<_>>());
+            }
+            if transactions {
+                raw::create_and_await(&address, "transactions", &configs);
+            }
         }
-        for (topic, args) in TOPICS {
+        for (topic, _, args) in written {
             produce(&broker, topic, args, &rewrites(round, 600, 23));
         }
-        let numbers = [(round * 100).to_string(), "90".to_string()];
-        client::python("transactions.py", &[&address, "transactions", &numbers[0], &numbers[1]]).ok();
-        let stopped = broker.stop();
+        if transactions {
+            let numbers = [(round * 100).to_string(), "90".to_string()];
+            client::python("transactions.py", &[&address, "transactions", &numbers[0], &numbers[1]]).ok();
+        }
+        let stopped = broker.stop().with("inter.broker.protocol.version", "3.9");
         let original = cluster.dir.join(format!("original{round}"));
         copy(&stopped.logs, &original);
 
@@ -169,7 +189,7 @@ fn ottla_and_apache_leave_the_same_records_offsets_and_horizons() {
             fs::remove_dir_all(&stopped.logs).expect("removed");
             copy(&original, &stopped.logs);
             let mut broker = stopped.clone().kind(kind).with("log.cleaner.enable", true).start();
-            let topics = TOPICS.iter().map(|(topic, _)| *topic).chain(["transactions"]);
+            let topics = written.iter().map(|(topic, ..)| *topic).chain(transactions.then_some("transactions"));
             let read: Vec<_> = topics
                 .clone()
                 .map(|topic| {
@@ -191,10 +211,66 @@ fn ottla_and_apache_leave_the_same_records_offsets_and_horizons() {
         }
         assert_eq!(read, ours_read, "round {round}: consumers read the same");
         assert!(read.iter().all(|r| !r.is_empty() && r.len() < 500), "compacted: {:?}", read.iter().map(Vec::len));
-        let horizons = ours.iter().flatten().filter(|line| line.contains("deleteHorizonMs: set")).count();
-        assert!(horizons > 0, "there are horizons to be compared");
+        all.extend(ours.iter().flatten().cloned());
         plan = stopped.kind(Kind::Apache);
     }
+    all
+}
+
+#[test]
+fn ottla_and_apache_leave_the_same_records_offsets_and_horizons() {
+    let lines = clean_beside_apache(&Cluster::new("compaction-beside"), &TOPICS, "3.9", true);
+    assert!(lines.iter().any(|line| line.contains("deleteHorizonMs: set")), "there are horizons to be compared");
+}
+
+/// Message formats 0 and 1, as a cluster of before Kafka 3.0 has written them.
+#[test]
+fn ottla_and_apache_leave_the_same_of_old_message_formats() {
+    let lines = clean_beside_apache(&Cluster::new("compaction-old-formats"), &OLD_TOPICS, "2.8", false);
+    for magic in ["magic: 0", "magic: 1"] {
+        let of_it = |codec: &str| lines.iter().any(|line| line.contains(magic) && line.contains(codec));
+        assert!(of_it("compresscodec: none") && of_it("compresscodec: gzip"), "{magic} was compacted");
+    }
+}
+
+/// A log that can't be cleaned shows, and so does the work on the others.
+#[test]
+fn the_cleaner_shows_on_the_metrics_page() {
+    if target() != Kind::Ottla {
+        return;
+    }
+    let cluster = Cluster::new("compaction-metrics");
+    let port = free_port();
+    let plan = plan(&cluster).with("ottla.admin.listener", format!("127.0.0.1:{port}"));
+    let broker = plan.with("log.cleaner.enable", false).start();
+    for topic in ["good", "bad"] {
+        raw::create_and_await(&broker.address(), topic, &[("cleanup.policy", "compact")]);
+        produce(&broker, topic, &[], &rewrites(0, 800, 23));
+    }
+    let bad = broker.partition_dir("bad", 0);
+    let plan = broker.stop();
+    let second = *bases(&bad).iter().nth(1).expect("segments");
+    let file = fs::File::options().write(true).open(bad.join(format!("{second:020}.log"))).expect("a segment");
+    std::os::unix::fs::FileExt::write_all_at(&file, b"XX", 100).expect("damaged");
+    let mut broker = plan.with("log.cleaner.enable", true).start();
+    await_cleaned(&broker, "good");
+    let dir = broker.plan.logs.display().to_string();
+    let of_dir = |name: &str| format!("kafka_log_logcleanermanager_uncleanable_{name}{{logDirectory=\"{dir}\"}}");
+    let text = eventually("the damaged log is uncleanable, and its dirt is counted", LIMIT, || {
+        let text = console::get(port, "/metrics").1;
+        let is_counted = console::sample(&text, &of_dir("bytes")) > Some(10_000.0);
+        (is_counted && console::sample(&text, &of_dir("partitions_count")) == Some(1.0)).then_some(text)
+    });
+    let value =
+        |name: &str| console::sample(&text, &format!("kafka_log_{name}")).unwrap_or_else(|| panic!("{name}: {text}"));
+    assert_eq!(value("logcleaner_deadthreadcount"), 0.0);
+    assert!((1.0..60.0).contains(&value("logcleaner_cleaner_recopy_percent")), "few records stay of many: {text}");
+    assert!(value("logcleaner_max_clean_time_secs") < 90.0);
+    assert_eq!(value("logcleaner_max_compaction_delay_secs"), 0.0, "no topic has a maximum lag");
+    assert_eq!(value("logcleaner_max_buffer_utilization_percent"), 0.0, "23 keys in a buffer of 128 MB");
+    assert!((0.0..=100.0).contains(&value("logcleanermanager_max_dirty_percent")));
+    assert!(value("logcleanermanager_time_since_last_run_ms") < 60_000.0, "a thread looks every 200 ms");
+    broker.assert_alive();
 }
 
 /// Each writes, cleans, and hands over to the other; a reader's table is always the one of everything that was written.

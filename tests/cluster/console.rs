@@ -9,7 +9,7 @@ use crate::harness::zookeeper::{ZooKeeper, free_port};
 use crate::harness::{Cluster, Kind, client, eventually, raw, target};
 
 /// Status and body of a GET.
-fn get(port: u16, path: &str) -> (u16, String) {
+pub fn get(port: u16, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the console listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("written");
@@ -21,7 +21,7 @@ fn get(port: u16, path: &str) -> (u16, String) {
 }
 
 /// The value of a sample, by its name with labels.
-fn sample(text: &str, name: &str) -> Option<f64> {
+pub fn sample(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 

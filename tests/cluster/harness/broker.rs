@@ -72,6 +72,7 @@ impl Cluster {
             extra: Vec::new(),
             wrapper: Vec::new(),
             overrides: Vec::new(),
+            flags: Vec::new(),
             file: None,
             variables: Vec::new(),
         }
@@ -106,6 +107,7 @@ pub struct Plan {
     extra: Vec<(String, String)>,
     wrapper: Vec<String>,
     overrides: Vec<String>,
+    flags: Vec<String>,
     file: Option<String>,
     variables: Vec<(String, String)>,
 }
@@ -121,6 +123,12 @@ impl Plan {
     /// Sets a property on the command line, over what the file says.
     pub fn with_override(mut self, property: &str) -> Self {
         self.overrides.push(property.into());
+        self
+    }
+
+    /// Gives Ottla an option of its own on the command line.
+    pub fn with_flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.into());
         self
     }
 
@@ -187,8 +195,13 @@ impl Plan {
         })
     }
 
+    /// Where its `server.properties` is, once it was started.
+    pub fn properties_file(&self) -> PathBuf {
+        self.dir.join(format!("broker{}-{}.properties", self.id, self.port))
+    }
+
     fn launch(&self) -> Process {
-        let file = self.dir.join(format!("broker{}-{}.properties", self.id, self.port));
+        let file = self.properties_file();
         std::fs::write(&file, self.properties()).expect("the test's directory is writable");
         let program = match self.kind {
             Kind::Ottla => PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
@@ -203,6 +216,7 @@ impl Plan {
         for property in &self.overrides {
             command.args(["--override", property]);
         }
+        command.args(self.flags.iter().filter(|_| self.kind == Kind::Ottla));
         if self.kind == Kind::Apache {
             // The cleaner's 128 MB would not fit the small heap.
             command.args(["--override", "log.cleaner.dedupe.buffer.size=2097152"]);

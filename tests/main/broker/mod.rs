@@ -11,3 +11,4 @@ mod nonsense;
 mod rubbish;
 mod sessions;
 mod start_stop;
+mod unenforced;

@@ -118,6 +118,7 @@ const READ_WITHIN: &[(&str, &str)] = &[
     ("follower.replication.throttled.replicas", "follower_throttled_replicas"),
     ("ottla.dead.process.detect.ms", "dead_process_detect_ms"),
     ("ottla.admin.listener", "admin_listener"),
+    ("ottla.accept.unenforced", "accept_unenforced"),
     ("max.connection.creation.rate", "max_connection_creation_rate"),
 ];
 

@@ -3,6 +3,7 @@
 mod admin_client;
 mod arguments;
 mod dump_log;
+mod preflight;
 mod reassign;
 mod records;
 mod texts;

@@ -1,0 +1,260 @@
+//! What runs while a whole cluster is swapped: an idempotent producer with its latencies, a copy loop in transactions, a transaction
+//! that stays open, a group that rests, a topic that is compacted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::world::World;
+use crate::harness::partitions::LIMIT;
+use crate::harness::process::Process;
+use crate::harness::{client, eventually, tail};
+
+/// Partitions of the topic `load`, two led by each broker.
+pub const PARTITIONS: i32 = 6;
+/// Records a second.
+const RATE: u32 = 300;
+
+/// A running producer (`swap_load.py`).
+pub struct Load {
+    process: Process,
+}
+
+/// What a producer saw between two moments.
+#[derive(Clone, Copy, Default)]
+pub struct Seen {
+    /// Acknowledged.
+    pub records: usize,
+    /// Of a record, from its send to its acknowledgement.
+    pub p50_ms: u64,
+    /// The same.
+    pub p99_ms: u64,
+    /// Longest time without an acknowledgement of one partition.
+    pub gap_ms: u64,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} | {} | {} | {}", self.records, self.p50_ms, self.p99_ms, self.gap_ms)
+    }
+}
+
+impl Load {
+    /// Starts it, and waits until it is acknowledged.
+    pub fn start(world: &World) -> Self {
+        let args = [&world.addresses(), "load", &PARTITIONS.to_string(), &RATE.to_string()];
+        let command = client::python_command("swap_load.py", &args);
+        let mut process = Process::start("producer", command, world.cluster.dir.join("load"));
+        process.show_log = false;
+        let load = Self { process };
+        load.await_more(500);
+        load
+    }
+
+    /// Now, as a place among what it wrote.
+    pub fn mark(&self) -> usize {
+        self.process.output().rfind('\n').map_or(0, |end| end + 1)
+    }
+
+    /// Waits for so many more acknowledgements.
+    pub fn await_more(&self, count: usize) {
+        let now = || self.process.output().lines().filter(|line| line.starts_with("A ")).count();
+        let before = now();
+        eventually("load goes on", LIMIT, || (now() >= before + count).then_some(()));
+    }
+
+    /// What it saw from a place on.
+    pub fn seen(&self, from: usize) -> Seen {
+        let output = self.process.output();
+        let (mut latencies, mut last, mut seen) = (Vec::new(), BTreeMap::new(), Seen::default());
+        for line in output[from..self.mark()].lines().filter(|line| line.starts_with("A ")) {
+            let fields: Vec<u64> = line.split(' ').filter_map(|field| field.parse().ok()).collect();
+            let [partition, .., latency, time] = fields[..] else { panic!("{line}") };
+            latencies.push(latency);
+            let before = last.insert(partition, time).unwrap_or(time);
+            seen.gap_ms = seen.gap_ms.max(time - before);
+        }
+        latencies.sort_unstable();
+        let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or(0);
+        Seen { records: latencies.len(), p50_ms: at(50), p99_ms: at(99), ..seen }
+    }
+
+    /// Ends it. Nothing failed; gives what was acknowledged, by partition, in the order of offsets.
+    pub fn finish(mut self) -> BTreeMap<i32, Vec<String>> {
+        self.process.signal(Signal::TERM);
+        self.process.wait(Duration::from_secs(90));
+        let output = self.process.output();
+        let failed: Vec<&str> = output.lines().filter(|line| !line.starts_with("A ")).collect();
+        assert!(failed.len() == 1 && failed[0].starts_with("END "), "{}", failed[..failed.len().min(20)].join("\n"));
+        let mut known: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        for line in output.lines().filter_map(|line| line.strip_prefix("A ")) {
+            let fields: Vec<&str> = line.split(' ').collect();
+            known.entry(fields[0].parse().expect("a partition")).or_default().push(fields[2].into());
+        }
+        let count: usize = known.values().map(Vec::len).sum();
+        assert_eq!(failed[0], format!("END {count}"), "all are accounted for");
+        known
+    }
+}
+
+/// The loop that copies `source` to `target` exactly once, while more comes.
+pub struct Copying {
+    process: Process,
+    fed: Vec<String>,
+}
+
+/// More than is ever fed: it waits for more at the end.
+const NEVER: &str = "1000000";
+
+impl Copying {
+    /// Starts it.
+    pub fn start(world: &World) -> Self {
+        let args = [&world.addresses(), "source", "target", "copiers", "copy", NEVER];
+        let command = client::python_command("txn_copy.py", &args);
+        Self { process: Process::start("copy loop", command, world.cluster.dir.join("copy")), fed: Vec::new() }
+    }
+
+    /// Puts more records into the source.
+    pub fn feed(&mut self, world: &World, count: usize) {
+        let more: Vec<String> = (self.fed.len()..self.fed.len() + count).map(|i| format!("copied {i}")).collect();
+        let input: String = more.iter().map(|value| format!("{value}\n")).collect();
+        let args = ["-P", "-t", "source", "-p", "0", "-X", "enable.idempotence=true"];
+        client::kcat(&world.addresses(), &args, &input).ok();
+        self.fed.extend(more);
+    }
+
+    /// Waits until everything is copied, and checks that each record was, once and in order.
+    pub fn check(&mut self, world: &World) {
+        let done = format!("copied {}", self.fed.len());
+        eventually("the copy of everything", LIMIT, || {
+            assert!(self.process.poll().is_none(), "the copy loop ended:\n{}", tail(&self.process.output(), 30));
+            self.process.output().lines().any(|line| line == done).then_some(())
+        });
+        let copied = committed(world, "target");
+        let copied: Vec<&String> = copied.iter().filter(|value| value.starts_with("copied ")).collect();
+        assert!(copied.iter().copied().eq(&self.fed), "{} copied of {}", copied.len(), self.fed.len());
+    }
+}
+
+/// What readers of committed data see of partition 0.
+pub fn committed(world: &World, topic: &str) -> Vec<String> {
+    let args = ["-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed"];
+    client::kcat(&world.addresses(), &args, "").ok().lines().map(String::from).collect()
+}
+
+/// A transaction that is open while a broker is swapped.
+pub struct Held {
+    process: Process,
+    go_on: PathBuf,
+    id: String,
+}
+
+impl Held {
+    /// Begins it, with ten records in `target`.
+    pub fn open(world: &World, id: &str) -> Self {
+        let go_on = world.cluster.dir.join(format!("{id}-go-on"));
+        let args = [&world.addresses(), "target", id, &go_on.display().to_string()];
+        let command = client::python_command("txn_held.py", &args);
+        let process = Process::start("open transaction", command, world.cluster.dir.join(id));
+        let mut held = Self { process, go_on, id: id.into() };
+        held.says("open");
+        held
+    }
+
+    fn says(&mut self, word: &str) {
+        eventually(word, LIMIT, || {
+            let output = self.process.output();
+            let said = output.lines().any(|line| line == word);
+            assert!(said || self.process.poll().is_none(), "it ended:\n{}", tail(&output, 30));
+            said.then_some(())
+        });
+    }
+
+    /// Ten more records, and the commit; all twenty are there, once.
+    pub fn commit(mut self, world: &World) {
+        fs::write(&self.go_on, "").expect("written");
+        self.says("committed");
+        let mut expected = Vec::new();
+        for what in ["before", "after"] {
+            expected.extend((0..10).map(|i| format!("{} {what} {i}", self.id)));
+        }
+        let mut read = committed(world, "target");
+        read.retain(|value| value.starts_with(&self.id));
+        assert_eq!(read, expected);
+    }
+}
+
+/// Commits an offset for a group that has no members.
+pub fn commit_offset(world: &World, offset: i64) {
+    let said = client::python("committed.py", &[&world.addresses(), "resting", "source", &offset.to_string()]).ok();
+    assert_eq!(said.trim(), offset.to_string());
+}
+
+/// The offset of that group.
+pub fn committed_offset(world: &World) -> i64 {
+    client::python("committed.py", &[&world.addresses(), "resting", "source"]).ok().trim().parse().expect("an offset")
+}
+
+/// A topic of keys, whose last values count.
+#[derive(Default)]
+pub struct Keyed {
+    last: BTreeMap<String, String>,
+    written: usize,
+}
+
+const KEYS: usize = 10;
+
+impl Keyed {
+    /// Settings of the topic: compacted soon, in small segments.
+    pub const CONFIGS: [(&str, &str); 5] = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "8192"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("delete.retention.ms", "100"),
+        ("min.insync.replicas", "2"),
+    ];
+
+    /// Writes new values of all keys, more than a segment.
+    pub fn write(&mut self, world: &World) {
+        let mut input = String::new();
+        for i in 0..150 {
+            let (key, value) = (format!("key-{}", i % KEYS), format!("{} {}", self.written, "v".repeat(100)));
+            input.push_str(&format!("{key}:{value}\n"));
+            self.last.insert(key, value);
+            self.written += 1;
+        }
+        let args =
+            ["-P", "-t", "keyed", "-p", "0", "-K", ":", "-X", "enable.idempotence=true", "-X", "batch.num.messages=10"];
+        client::kcat(&world.addresses(), &args, &input).ok();
+    }
+
+    /// The last value of each key is there, and most of what was before has gone.
+    pub fn check(&self, world: &World) {
+        eventually("compaction", LIMIT, || {
+            let args = ["-C", "-t", "keyed", "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%k:%s\n"];
+            let text = client::kcat(&world.addresses(), &args, "").ok();
+            let read: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(':')).collect();
+            let last: BTreeMap<String, String> = read.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+            assert_eq!(last, self.last, "the last value of each key");
+            (read.len() < self.written / 2).then_some(())
+        });
+    }
+}
+
+/// What readers see of the load is what was acknowledged: each record once, in the order of its partition.
+pub fn check_load(world: &World, acknowledged: &BTreeMap<i32, Vec<String>>) -> usize {
+    let read = world.read("load");
+    for (partition, known) in acknowledged {
+        let read: Vec<&str> = read[partition].iter().filter_map(|value| value.split(' ').next()).collect();
+        let distinct: BTreeSet<&&str> = read.iter().collect();
+        assert_eq!(read.len() - distinct.len(), 0, "duplicates in partition {partition}");
+        assert!(read == *known, "partition {partition}: {} acknowledged, {} read", known.len(), read.len());
+    }
+    world.await_full("load");
+    world.assert_equal_replicas("load");
+    read.values().map(Vec::len).sum()
+}
