@@ -11,6 +11,7 @@
 //! | `floor` | the least that a log broker has to do, under the same load |
 //! | `steady` | one broker under load |
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
+//! | `compact` | the log cleaner, and a producer beside it |
 //! | `cluster` | three brokers |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
@@ -19,6 +20,7 @@
 mod broker;
 mod client;
 mod cluster;
+mod compact;
 mod floor;
 mod load;
 mod restart;
@@ -53,6 +55,8 @@ enum Work {
     Restart,
     /// 5,000 clients that reconnect.
     Reconnect,
+    /// The log cleaner, alone and beside a producer.
+    Compact,
     /// Three brokers: replication, a new topic, failover of the controller.
     Cluster,
 }
@@ -149,6 +153,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             };
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
+            compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
         }
     }

@@ -25,6 +25,7 @@ mod frames;
 mod groups;
 mod handover;
 mod history;
+mod log_dirs;
 mod lost_disk;
 mod metamorphosis;
 mod misfortunes;
