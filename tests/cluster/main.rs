@@ -39,5 +39,6 @@ mod scripts;
 mod start_up;
 mod tools;
 mod transactions;
+mod txn_steps;
 mod znodes;
 mod zookeeper_loss;

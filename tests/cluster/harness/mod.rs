@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod client;
 pub mod gate;
+pub mod groups;
 pub mod partitions;
 pub mod process;
 pub mod raw;
