@@ -10,109 +10,15 @@ use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FindCoordinatorRequest, GroupId,
-    InitProducerIdRequest, ProduceRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest,
+    ProducerId, TransactionalId, TxnOffsetCommitRequest,
 };
-use kafka_protocol::protocol::{Request, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 
-use crate::harness::broker::Plan;
+use crate::harness::coordinators::{AGAIN, OFFSETS, TOPIC, TRANSACTIONS, World};
 use crate::harness::groups::{self, GROUP, Member};
-use crate::harness::partitions::{Brokers, LIMIT, await_state, create, start, state, topic_on};
-use crate::harness::{Cluster, client, eventually, raw};
-
-/// What clients ask again on: unknown topic, no leader, time-out, loading, not available, not coordinator, not enough replicas (also: could
-/// not be verified), the transaction before still ends, unstable offset.
-const AGAIN: [i16; 11] = [3, 5, 6, 7, 14, 15, 16, 19, 20, 51, 88];
-
-const OFFSETS: &str = "__consumer_offsets";
-const TRANSACTIONS: &str = "__transaction_state";
-const TOPIC: &str = "topic";
-
-/// Three brokers that hold each internal topic in one partition.
-struct World {
-    cluster: Cluster,
-    brokers: Brokers,
-}
-
-impl World {
-    fn new(name: &str) -> Self {
-        let cluster = Cluster::new(name);
-        let plan = |id| {
-            cluster
-                .broker(id)
-                .with("auto.leader.rebalance.enable", false)
-                .with("group.initial.rebalance.delay.ms", 0)
-                .with("offsets.topic.num.partitions", 1)
-                .with("offsets.topic.replication.factor", 3)
-                .with("transaction.state.log.num.partitions", 1)
-        };
-        let brokers = start((0..3).map(plan));
-        let world = Self { cluster, brokers };
-        for key_type in [0, 1] {
-            world.ask("the coordinators", || {
-                let find = FindCoordinatorRequest::default().with_key(text("id")).with_key_type(key_type);
-                Some(raw::Connection::to(&world.brokers[&0].address()).call(&find, 3).error_code)
-            });
-        }
-        world
-    }
-
-    /// One more topic with a partition on each of these lists of brokers.
-    fn create(&self, topic: &str, replicas: &[&[i32]]) {
-        create(&self.brokers[&0], &topic_on(topic, replicas, &[("min.insync.replicas", "1")]));
-    }
-
-    fn leader(&self, topic: &str) -> i32 {
-        await_state(&self.cluster.connect, topic, 0, "a leader", |state| self.brokers.contains_key(&state.leader))
-            .leader
-    }
-
-    /// Asks the leader of a topic's only partition; none while there is none.
-    fn call<R: Request>(&self, topic: &str, request: &R, version: i16) -> Option<R::Response> {
-        let leader = state(&self.cluster.connect, topic, 0)?.leader;
-        Some(raw::Connection::to(&self.brokers.get(&leader)?.address()).call(request, version))
-    }
-
-    /// Asks until the answer is more than "again".
-    fn ask(&self, what: &str, mut once: impl FnMut() -> Option<i16>) {
-        let code = eventually(what, LIMIT, || once().filter(|code| !AGAIN.contains(code)));
-        assert_eq!(code, 0, "{what}");
-    }
-
-    fn kill_leader(&mut self, topic: &str) -> Plan {
-        let leader = self.leader(topic);
-        self.brokers.remove(&leader).expect("it runs").kill()
-    }
-
-    /// Starts a killed broker again, and waits until the internal topics and `TOPIC` can lose another one.
-    fn restart(&mut self, plan: Plan) {
-        self.brokers.insert(plan.id, plan.start());
-        for topic in [OFFSETS, TRANSACTIONS, TOPIC] {
-            await_state(&self.cluster.connect, topic, 0, "all in sync", |state| {
-                state.isr.len() == 3 && self.brokers.contains_key(&state.leader)
-            });
-        }
-    }
-
-    fn fetch_offset(&self) -> i64 {
-        let mut offset = -1;
-        self.ask("a stable offset", || {
-            let answer = self.call(OFFSETS, &groups::fetch(TOPIC, true), 7)?;
-            let (code, found) = groups::fetched(&answer);
-            offset = found;
-            Some(code)
-        });
-        offset
-    }
-
-    /// What readers of committed data see of a partition.
-    fn committed(&self, topic: &str) -> Vec<String> {
-        let address = crate::harness::partitions::addresses(&self.brokers);
-        let args =
-            ["-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed"];
-        client::kcat(&address, &args, "").ok().lines().map(String::from).collect()
-    }
-}
+use crate::harness::partitions::{LIMIT, await_state};
+use crate::harness::{eventually, raw};
 
 fn text(s: &str) -> StrBytes {
     StrBytes::from_string(s.into())
@@ -311,7 +217,7 @@ fn a_kill_between_the_decision_and_the_last_marker_changes_nothing_of_the_decisi
         await_state(&world.cluster.connect, TRANSACTIONS, 0, "another coordinator", |state| {
             world.brokers.contains_key(&state.leader)
         });
-        world.brokers.insert(plan.id, plan.start());
+        world.brokers.insert(plan.id, plan.start_among_leaderless());
         world.restart(plan_away);
         producer.add_partitions(&world, TOPIC); // answered when the transaction before has ended, markers and all
         let values = if commit { vec!["in it".to_owned()] } else { Vec::new() };

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod coordinators;
 pub mod gate;
 pub mod groups;
 pub mod partitions;
