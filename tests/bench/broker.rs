@@ -44,6 +44,7 @@ pub struct Plan {
     pub data: PathBuf,
     dir: PathBuf,
     program: PathBuf,
+    properties: Vec<String>,
 }
 
 impl Plan {
@@ -61,7 +62,14 @@ impl Plan {
                 Kind::Ottla => args.ottla.clone(),
                 Kind::Kafka => args.scripts.join("apache-kafka.sh"),
             },
+            properties: Vec::new(),
         })
+    }
+
+    /// One more line of `server.properties`; the last of a key counts.
+    pub fn with(mut self, property: &str) -> Self {
+        self.properties.push(property.into());
+        self
     }
 
     /// Starts the process, and nothing more.
@@ -74,7 +82,7 @@ impl Plan {
             format!("zookeeper.connect={}", self.connect),
             "offsets.topic.replication.factor=1".into(),
         ];
-        fs::write(&file, properties.join("\n"))?;
+        fs::write(&file, [&properties[..], &self.properties].concat().join("\n"))?;
         let log = File::options().create(true).append(true).open(self.dir.join(format!("broker{}.log", self.id)))?;
         let child = Command::new(&self.program)
             .arg("broker")

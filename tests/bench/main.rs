@@ -12,6 +12,7 @@
 //! | `steady` | one broker under load |
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
 //! | `cluster` | three brokers |
+//! | `coordinate` | transactions, groups, a coordinator that changes |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -19,6 +20,7 @@
 mod broker;
 mod client;
 mod cluster;
+mod coordinate;
 mod floor;
 mod load;
 mod restart;
@@ -53,6 +55,10 @@ enum Work {
     Restart,
     /// 5,000 clients that reconnect.
     Reconnect,
+    /// Transactions, commits, members that join and leave.
+    Coordinate,
+    /// A coordinator with 500,000 committed offsets changes.
+    Failover,
     /// Three brokers: replication, a new topic, failover of the controller.
     Cluster,
 }
@@ -99,7 +105,7 @@ impl Bench {
     /// True when these rows were asked for.
     fn wants(&self, work: Work) -> bool {
         match self.args.works.as_slice() {
-            [] => work != Work::Cluster || self.args.cluster,
+            [] => !matches!(work, Work::Cluster | Work::Failover) || self.args.cluster,
             works => works.contains(&work) || (work == Work::Cluster && self.args.cluster),
         }
     }
@@ -149,6 +155,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             };
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
+            coordinate::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
         }
     }
