@@ -145,6 +145,7 @@ impl Log {
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),
+            lowest_cut: AtomicI64::new(i64::MAX),
             writer: Arc::new(tokio::sync::Mutex::new(WriterState {
                 producers: Producers::new(leo),
                 bytes_since_index: 0,

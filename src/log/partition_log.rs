@@ -59,6 +59,8 @@ pub struct Log {
     pub(super) last_flush_ms: AtomicI64,
     /// How often records below the active segment were cut: what was worked out from them no longer holds.
     pub(super) cuts: AtomicU64,
+    /// The lowest offset that was cut at since the copy of this log in another directory was last told; `i64::MAX` none.
+    pub(super) lowest_cut: AtomicI64,
     pub(super) writer: Arc<tokio::sync::Mutex<WriterState>>,
 }
 
@@ -240,6 +242,17 @@ impl Log {
         for segment in segments.iter().rev().skip(1) {
             segment.cool();
         }
+    }
+
+    /// The lowest offset that the log was cut at since the last time this was asked. Whoever copies the log asks before each read, and
+    /// throws away what it has above.
+    pub fn take_cut(&self) -> Option<i64> {
+        Some(self.lowest_cut.swap(i64::MAX, Ordering::AcqRel)).filter(|cut| *cut < i64::MAX)
+    }
+
+    /// True when the log was cut since the last [`Log::take_cut`]: nobody has read what came after a cut and finds this false.
+    pub fn was_cut(&self) -> bool {
+        self.lowest_cut.load(Ordering::Acquire) < i64::MAX
     }
 
     /// Takes the append mutex.

@@ -64,7 +64,7 @@ impl Replicas {
         }
         let known = match &hosted {
             Some(Hosted::Online(partition)) => {
-                if let (Some(own), Some(asked)) = (partition.log.topic_id(), topic_id)
+                if let (Some(own), Some(asked)) = (partition.log().topic_id(), topic_id)
                     && own != asked
                 {
                     return Err(ErrorCode::InconsistentTopicId);
@@ -90,6 +90,7 @@ impl Replicas {
         }
         partition.change().assign(me, assignment, self.env.clock.now());
         self.fetch_by_role(&partition);
+        self.resume_move(&partition);
         if partition.state().role == Role::Leader {
             self.settle_soon(partition);
         }
@@ -120,8 +121,8 @@ impl Replicas {
     /// An epoch that is known already: only a missing topic id is taken over (an upgrade from before topic ids).
     fn not_newer(&self, partition: &Arc<Partition>, topic_id: Option<TopicId>, same: bool) -> Result<(), ErrorCode> {
         match topic_id {
-            Some(topic_id) if same && partition.log.topic_id().is_none() => {
-                partition.log.assign_topic_id(topic_id).map_err(|error| error.code())?;
+            Some(topic_id) if same && partition.log().topic_id().is_none() => {
+                partition.log().assign_topic_id(topic_id).map_err(|error| error.code())?;
                 self.fetch_by_role(partition); // it may be fetched by id from now on
                 Ok(())
             }
@@ -169,7 +170,7 @@ impl Replicas {
     /// The epoch's start needs the append mutex, which a running append may hold: the controller does not wait for that.
     fn settle_soon(&self, partition: Arc<Partition>) {
         self.env.tasks.spawn(Lane::Data, "settle", async move {
-            let mut writer = partition.log.lock().await;
+            let mut writer = partition.lock().await;
             if let Err(error) = partition.settle(&mut writer).await {
                 tracing::error!(partition = %partition.id, %error, "could not begin the leader epoch");
             }
@@ -192,6 +193,7 @@ impl Replicas {
                 }
                 partition.change().retire(false);
                 self.fetch_by_role(&partition);
+                self.moves.stop(id);
             }
             None => {}
         }

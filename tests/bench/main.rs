@@ -11,6 +11,7 @@
 //! | `floor` | the least that a log broker has to do, under the same load |
 //! | `steady` | one broker under load |
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
+//! | `compact` | the log cleaner, and a producer beside it |
 //! | `cluster` | three brokers |
 //! | `coordinate` | transactions, groups, a coordinator that changes |
 
@@ -20,6 +21,7 @@
 mod broker;
 mod client;
 mod cluster;
+mod compact;
 mod coordinate;
 mod floor;
 mod load;
@@ -59,6 +61,8 @@ enum Work {
     Coordinate,
     /// A coordinator with 500,000 committed offsets changes.
     Failover,
+    /// The log cleaner, alone and beside a producer.
+    Compact,
     /// Three brokers: replication, a new topic, failover of the controller.
     Cluster,
 }
@@ -156,6 +160,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
             coordinate::measure(bench, kind, round, &mut note)?;
+            compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
         }
     }

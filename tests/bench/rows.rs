@@ -85,8 +85,15 @@ pub static COORDINATOR_FAILOVER: Row = row(
     0,
     Goal::TimesKafka(0.25),
 );
+pub static COMPACT_PLAIN: Row =
+    row("compact 100-byte keyed records, plain: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_ZSTD: Row =
+    row("compact 100-byte keyed records, zstd: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the most: MB", 0, Goal::TimesKafka(0.5));
+pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
+pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
 
-static ROWS: [&Row; 34] = [
+static ROWS: [&Row; 39] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -115,6 +122,11 @@ static ROWS: [&Row; 34] = [
     &JOIN,
     &LEAVE,
     &COORDINATOR_FAILOVER,
+    &COMPACT_PLAIN,
+    &COMPACT_ZSTD,
+    &COMPACT_MEMORY,
+    &COMPACT_P99_ALONE,
+    &COMPACT_P99,
     &CLUSTER_64K,
     &CLUSTER_64K_SECONDS,
     &CLUSTER_ONE_P50,

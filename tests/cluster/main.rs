@@ -26,6 +26,7 @@ mod group_input;
 mod groups;
 mod handover;
 mod history;
+mod log_dirs;
 mod lost_disk;
 mod metamorphosis;
 mod misfortunes;

@@ -243,7 +243,7 @@ impl Task {
             Ok(()) => {
                 if is_new_here && let Some(Hosted::Online(partition)) = self.parts.replicas.hosted(&id) {
                     // A change that came while the log was being made found no log to tell.
-                    partition.log.set_config(config());
+                    partition.log().set_config(config());
                 }
                 if state.leader == self.parts.cluster.broker_id {
                     self.coordinate(&id, state.leader_epoch);

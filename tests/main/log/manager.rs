@@ -248,7 +248,11 @@ async fn a_moved_partition_takes_the_place_of_the_old_one() {
     assert!(future.is_future());
     let bytes = all_bytes(&log);
     future.lock().await.append_follower(bytes.clone().into(), 0).await.expect("copied");
-    manager.promote_future(&tp("t", 0)).await.expect("promoted");
+    let promotion = manager.begin_promotion(&future).await.expect("the move's");
+    let mut published = None;
+    assert!(promotion.finish(|log| published = Some(Arc::clone(log))).await.expect("promoted"));
+    assert!(Arc::ptr_eq(&published.expect("told"), &future));
+    assert!(manager.begin_promotion(&future).await.is_none(), "it has been made");
     let now_current = manager.get(&tp("t", 0)).expect("the log");
     assert_eq!((now_current.dir(), now_current.high_watermark()), (other.clone(), 2));
     assert_eq!(all_bytes(&now_current), bytes);
