@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod admin_calls;
 mod apis;
 mod bad_input;
 mod broken_journals;
@@ -40,6 +41,7 @@ mod replication;
 mod rolling;
 mod scripts;
 mod start_up;
+mod streams;
 mod tools;
 mod transactions;
 mod txn_steps;

@@ -50,9 +50,19 @@ impl Default for Member {
             instance: None,
             session_ms: 120_000,
             protocol: ("consumer".into(), "range".into()),
-            subscription: Bytes::from_static(b"subscription"),
+            subscription: subscription(&[]),
         }
     }
+}
+
+/// A subscription to `topic`, version 0 of the consumers' protocol, with user data of these bytes. It must be well formed: Apache Kafka looks
+/// into it when a join completes, and where it can't be read at all nobody is answered any more.
+pub fn subscription(user_data: &[u8]) -> Bytes {
+    let mut bytes = vec![0, 0, 0, 0, 0, 1, 0, 5];
+    bytes.extend(b"topic");
+    bytes.extend(i32::try_from(user_data.len()).expect("a small blob").to_be_bytes());
+    bytes.extend(user_data);
+    bytes.into()
 }
 
 impl Member {
