@@ -244,6 +244,8 @@ impl Broker {
                 cluster: broker.cluster.clone(),
                 replicas: broker.replicas.clone(),
                 logs: logs.clone(),
+                groups: api.groups.clone(),
+                txns: api.txns.clone(),
                 controller: broker.controller.clone(),
                 stopping: stopping.clone(),
                 unenforced,

@@ -21,7 +21,7 @@ use super::checkpoint;
 use super::epochs::Epochs;
 use super::home::{Home, Shared};
 use super::meta;
-use super::names::{CLEANED, DELETED, FileKind, SWAP, file_name, file_path, parse_file};
+use super::names::{CLEANED, DELETED, FileKind, REFILLING, SWAP, file_name, file_path, parse_file};
 use super::partition_log::{Log, WriterState};
 use super::producers::{OpenTxns, Producers};
 use super::segment::{Place, Segment};
@@ -119,12 +119,13 @@ impl Log {
         };
         snapshots::remove_stray(place, &segments)?;
         let topic_id = read_topic_id(place, &partition)?;
+        let is_refilling = shared.disk.exists(&place.dir.join(REFILLING));
         Ok(Self::assemble(
             home,
             dir,
             partition,
             options,
-            Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id },
+            Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id, is_refilling },
         ))
     }
 
@@ -155,6 +156,7 @@ impl Log {
                 producers: Producers::new(start),
                 last_snapshot: 0,
                 topic_id: None,
+                is_refilling: false,
             },
         ))
     }
@@ -166,7 +168,8 @@ impl Log {
         options: &OpenOptions,
         parts: Parts,
     ) -> Arc<Self> {
-        let Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id } = parts;
+        let Parts { segments, start, leo, epochs, epochs_dirty, producers, last_snapshot, topic_id, is_refilling } =
+            parts;
         let shared = home.shared();
         let active = Arc::clone(&segments[segments.len() - 1]);
         let recovery_point = if options.clean { leo } else { options.recovery_point.clamp(0, leo) };
@@ -196,6 +199,7 @@ impl Log {
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),
             lowest_cut: AtomicI64::new(i64::MAX),
+            refilling: AtomicBool::new(is_refilling),
             writer: Arc::new(tokio::sync::Mutex::new(WriterState {
                 producers: Producers::new(leo),
                 bytes_since_index: 0,
@@ -222,6 +226,7 @@ struct Parts {
     producers: Producers,
     last_snapshot: i64,
     topic_id: Option<TopicId>,
+    is_refilling: bool,
 }
 
 /// A log on its way: filled in the order of [`Log::open`].

@@ -17,6 +17,7 @@ pub mod fetch_session;
 pub mod fetch_sessions;
 pub mod fetcher;
 pub mod follower_fetch;
+pub mod hand_over;
 pub mod heard;
 pub mod high_watermark;
 pub mod isr;

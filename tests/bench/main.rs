@@ -13,6 +13,7 @@
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
 //! | `compact` | the log cleaner, and a producer beside it |
 //! | `cluster` | three brokers |
+//! | `coordinate` | transactions, groups, a coordinator that changes |
 //! | `partitions` | three brokers with thousands of partitions |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
@@ -22,6 +23,7 @@ mod broker;
 mod client;
 mod cluster;
 mod compact;
+mod coordinate;
 mod floor;
 mod load;
 mod partitions;
@@ -57,6 +59,10 @@ enum Work {
     Restart,
     /// 5,000 clients that reconnect.
     Reconnect,
+    /// Transactions, commits, members that join and leave.
+    Coordinate,
+    /// A coordinator with 500,000 committed offsets changes.
+    Failover,
     /// The log cleaner, alone and beside a producer.
     Compact,
     /// Three brokers: replication, a new topic, failover of the controller.
@@ -68,7 +74,7 @@ enum Work {
 impl Work {
     /// Measured only when asked for by name or with `--cluster`.
     fn needs_cluster(self) -> bool {
-        matches!(self, Self::Cluster | Self::Partitions)
+        matches!(self, Self::Cluster | Self::Partitions | Self::Failover)
     }
 }
 
@@ -165,6 +171,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             };
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
+            coordinate::measure(bench, kind, round, &mut note)?;
             compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
             partitions::measure(bench, kind, round, &mut note)?;

@@ -3,6 +3,7 @@
 mod fetch_session;
 mod fetcher_parts;
 mod follow;
+mod hand_over;
 mod high_watermark;
 mod isr;
 mod moves;
