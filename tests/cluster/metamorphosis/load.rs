@@ -24,6 +24,11 @@ pub struct Load {
     process: Process,
 }
 
+/// Where the last line that is written whole ends.
+fn end_of_lines(text: &str) -> usize {
+    text.rfind('\n').map_or(0, |end| end + 1)
+}
+
 /// What a producer saw between two moments.
 #[derive(Clone, Copy, Default)]
 pub struct Seen {
@@ -57,7 +62,7 @@ impl Load {
 
     /// Now, as a place among what it wrote.
     pub fn mark(&self) -> usize {
-        self.process.output().rfind('\n').map_or(0, |end| end + 1)
+        end_of_lines(&self.process.output())
     }
 
     /// Waits for so many more acknowledgements.
@@ -71,7 +76,7 @@ impl Load {
     pub fn seen(&self, from: usize) -> Seen {
         let output = self.process.output();
         let (mut latencies, mut last, mut seen) = (Vec::new(), BTreeMap::new(), Seen::default());
-        for line in output[from..self.mark()].lines().filter(|line| line.starts_with("A ")) {
+        for line in output[from..end_of_lines(&output)].lines().filter(|line| line.starts_with("A ")) {
             let fields: Vec<u64> = line.split(' ').filter_map(|field| field.parse().ok()).collect();
             let [partition, .., latency, time] = fields[..] else { panic!("{line}") };
             latencies.push(latency);
