@@ -6,6 +6,7 @@
 #   apache-kafka.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
 #   apache-kafka.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
 #   apache-kafka.sh old 0.10.2.2 CLASS ARGS...     run a class of an old Kafka: 0.10.2.2 or 0.11.0.3
+#   apache-kafka.sh streams FILE.java ARGS...      run a program that uses Kafka Streams, out of its source
 #
 # PEER_JVM       more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
 # PEER_VERSION   another version of the broker and its tools: 3.4.1 or 3.6.2.
@@ -27,7 +28,7 @@ fetch_jars() {
   say "fetching Apache Kafka $1" >&2
   mkdir -p "$cache"
   local fresh; fresh=$(mktemp -d "$cache/kafka-fetch.XXXXXX")
-  mvn -q -B -Dstyle.color=never "-Dkafka.version=$1" -f "$2" \
+  mvn -q -B -Dstyle.color=never "-Dkafka.version=${1#streams-}" -f "$2" \
     org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory="$fresh" >&2 || {
     rm -rf "$fresh"; die "Maven could not fetch the jars (what it says is above)"; }
   mv -T "$fresh" "$cache/kafka-$1" 2>/dev/null || rm -rf "$fresh"
@@ -36,6 +37,7 @@ fetch_jars() {
 fetch() {
   fetch_jars "$version" "$pom"
   local old
+  fetch_jars "streams-$version" "$repo/scripts/kafka-streams.xml"
   for old in $old_versions; do fetch_jars "$old" "$repo/scripts/old-kafka.xml"; done
 }
 
@@ -77,6 +79,7 @@ tool_class() {
     kafka-producer-perf-test.sh) echo org.apache.kafka.tools.ProducerPerformance ;;
     kafka-consumer-perf-test.sh) echo org.apache.kafka.tools.ConsumerPerformance ;;
     kafka-verifiable-producer.sh) echo org.apache.kafka.tools.VerifiableProducer ;;
+    kafka-replica-verification.sh) echo org.apache.kafka.tools.ReplicaVerificationTool ;;
     kafka-verifiable-consumer.sh) echo org.apache.kafka.tools.VerifiableConsumer ;;
     *.sh) die "no such tool: $1" ;;
     *) echo "$1" ;;
@@ -88,6 +91,7 @@ case ${1:-} in
     if [ "${2:-}" = peers ]; then for peer in $peer_versions; do fetch_jars "$peer" "$pom"; done; else fetch; echo "$jars"; fi ;;
   broker) [ $# -ge 2 ] || die "broker needs a server.properties"; shift; java_run INFO out kafka.Kafka "$@" ;;
   old) [ $# -ge 3 ] || die "old needs a version and a class"; jars=$cache/kafka-$2; shift 2; java_run WARN err "$@" ;;
+  streams) [ $# -ge 2 ] || die "streams needs a program"; jars=$cache/kafka-streams-$version; shift; java_run WARN err "$@" ;;
   tool) [ $# -ge 2 ] || die "tool needs a name"; class=$(tool_class "$2"); shift 2; java_run WARN err "$class" "$@" ;;
-  *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

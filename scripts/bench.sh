@@ -2,14 +2,14 @@
 # Ottla beside Apache Kafka and this machine's floor: prints the Markdown table of BENCHMARKS.md, progress to standard error.
 #
 #   bench.sh [WORK..] [--rounds N] [--quick] [--cluster] [--only ottla|kafka]
-#   WORK        produce, fetch, open, start, memory, restart, reconnect, cluster; without any, all that need one broker
+#   WORK        produce, fetch, open, start, memory, restart, reconnect, coordinate, failover, compact, cluster; without any, all that need one broker
 #   --rounds    how often everything is measured (default 5); the table shows the median, the least and the most
 #   --quick     a tenth of the load, one round: to see that it works
 #   --cluster   also the rows of three brokers on this machine
 #   --only      measure this broker alone
 #
 # Installs what it lacks: Debian's zookeeper, a Java and Maven, and by Maven Apache Kafka's jars. One broker is alive at a time; nothing
-# else should run on the machine meanwhile. All rounds take about 3 minutes each, and 6 GB of disk.
+# else should run on the machine meanwhile. All rounds take about 5 minutes each, and 6 GB of disk.
 # OTTLA_BENCH_DIR   where brokers keep their data (default: bench/ in cargo's target directory): the disk that is measured
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -59,6 +59,7 @@ handlers! {
     DeleteAcls => security::delete_acls,
     DescribeConfigs => configs::describe_configs,
     AlterConfigs => configs::alter_configs,
+    AlterReplicaLogDirs => admin::alter_replica_log_dirs,
     DescribeLogDirs => admin::describe_log_dirs,
     SaslAuthenticate => security::sasl_authenticate,
     CreatePartitions => admin::create_partitions,

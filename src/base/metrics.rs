@@ -26,6 +26,33 @@ impl Counter {
     }
 }
 
+/// How long it took to read the partitions of a coordinator, since the start.
+#[derive(Debug, Default)]
+pub struct LoadTimes {
+    count: AtomicU64,
+    sum_ms: AtomicU64,
+    max_ms: AtomicU64,
+}
+
+impl LoadTimes {
+    /// One more.
+    pub fn add(&self, ms: u64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum_ms.fetch_add(ms, Ordering::Relaxed);
+        self.max_ms.fetch_max(ms, Ordering::Relaxed);
+    }
+
+    /// The longest, 0 before the first.
+    pub fn max_ms(&self) -> u64 {
+        self.max_ms.load(Ordering::Relaxed)
+    }
+
+    /// The mean, 0 before the first.
+    pub fn mean_ms(&self) -> u64 {
+        self.sum_ms.load(Ordering::Relaxed).checked_div(self.count.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+}
+
 /// What is counted of one topic on this broker.
 #[derive(Debug, Default)]
 pub struct TopicMetrics {

@@ -40,6 +40,7 @@ impl Reconfigure {
         self.api
             .replicas
             .set_throttle_rates(new.leader_replication_throttled_rate, new.follower_replication_throttled_rate);
+        self.api.replicas.set_move_rate(new.replica_alter_log_dirs_io_max_bytes_per_second);
         if let Some(fetchers) = self.api.replicas.fetchers() {
             fetchers.resize(u32::try_from(new.num_replica_fetchers).unwrap_or(1));
         }

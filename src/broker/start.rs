@@ -244,6 +244,8 @@ impl Broker {
                 cluster: broker.cluster.clone(),
                 replicas: broker.replicas.clone(),
                 logs: logs.clone(),
+                groups: api.groups.clone(),
+                txns: api.txns.clone(),
                 controller: broker.controller.clone(),
                 stopping: stopping.clone(),
                 unenforced,
@@ -295,6 +297,10 @@ impl Broker {
             tasks.spawn_vital(Lane::Data, "ISR check", replicas.watch_lag()),
         ]);
         let config = self.config.load();
+        for _ in 0..config.num_replica_alter_log_dirs_threads.max(1) {
+            let moves = self.replicas.clone().carry_moves();
+            self.background.lock().push(tasks.spawn_vital(Lane::Data, "moves between directories", moves));
+        }
         let watch = controller_watch::ControllerWatch {
             env: self.env.clone(),
             zk: self.zk.clone(),
@@ -434,6 +440,10 @@ fn set_up_replicas(replicas: &Replicas, config: &BrokerConfig, live: &BrokerConf
     let window = Duration::from_secs(u64::try_from(config.replication_quota_window_size_seconds).unwrap_or(1));
     replicas.set_throttle_windows(windows, window);
     replicas.set_throttle_rates(live.leader_replication_throttled_rate, live.follower_replication_throttled_rate);
+    let windows = usize::try_from(config.alter_log_dirs_replication_quota_window_num).unwrap_or(1);
+    let window = u64::try_from(config.alter_log_dirs_replication_quota_window_size_seconds).unwrap_or(1);
+    replicas.moves.throttle.set_windows(windows, Duration::from_secs(window));
+    replicas.set_move_rate(live.replica_alter_log_dirs_io_max_bytes_per_second);
     if config.replica_selector_class.as_deref() == Some(RACK_AWARE_SELECTOR) {
         replicas.selector.set_rack_aware();
     }

@@ -1,7 +1,9 @@
 //! This broker's stock of producer ids: handed out one by one, refilled in blocks of a thousand by whoever fetches them.
 //!
-//! A pure stock: `broker/` waits for [`ProducerIds::wanted`] and fills it; handlers take from it and never wait.
+//! A pure stock: `broker/` waits for [`ProducerIds::wanted`] and fills it; handlers take from it, or wait a moment for the first block.
 //! Kafka's class: `RPCProducerIdManager`.
+
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -29,6 +31,7 @@ struct Stock {
 pub struct ProducerIds {
     stock: Mutex<Stock>,
     wanted: Notify,
+    filled: Notify,
 }
 
 /// The next block is fetched when this share of the current one is used, so that nobody waits for it.
@@ -56,6 +59,22 @@ impl ProducerIds {
         id
     }
 
+    /// The next id, waiting for the block that is on its way: a client that is sent away comes back half a second later.
+    pub async fn next_within(&self, limit: Duration) -> Option<i64> {
+        let wait = async {
+            loop {
+                let filled = self.filled.notified();
+                tokio::pin!(filled);
+                filled.as_mut().enable();
+                if let Some(id) = self.next() {
+                    return id;
+                }
+                filled.await;
+            }
+        };
+        tokio::time::timeout(limit, wait).await.ok()
+    }
+
     /// Resolves when a block is wanted: at the first request, and when the current block is nearly used up.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
@@ -66,5 +85,7 @@ impl ProducerIds {
         let mut stock = self.stock.lock();
         stock.prefetched = Some(block);
         stock.asked = false;
+        drop(stock);
+        self.filled.notify_waiters();
     }
 }

@@ -98,12 +98,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Keys, by name or by prefix ending in a dot, that only tune what is not built: setting them warns. Also shrinks.
-pub const TUNES: &[(&str, &str)] = &[
-    ("quota.window.", CLIENT_QUOTAS),
-    ("alter.log.dirs.replication.quota.", QUOTAS),
-    ("controller.quota.", QUOTAS),
-    ("replica.alter.log.dirs.io.max.bytes.per.second", QUOTAS),
-];
+pub const TUNES: &[(&str, &str)] = &[("quota.window.", CLIENT_QUOTAS), ("controller.quota.", QUOTAS)];
 
 const QUOTAS: &str = "quotas are not built yet";
 const CLIENT_QUOTAS: &str =

@@ -11,12 +11,13 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::Console;
+use super::{Console, coordinators};
 use crate::base::metrics::{ApiMetrics, Metrics};
 use crate::config::unenforced::Kind;
 use crate::controller::ControllerStatus;
 use crate::log::CleanerStatus;
 use crate::replica::PartitionCounts;
+use crate::{group, txn};
 
 /// Everything, as of now.
 pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
@@ -27,6 +28,8 @@ pub(super) fn text(console: &Console) -> Result<String, fmt::Error> {
         partitions: console.replicas.counts(),
         offline_dirs: console.logs.offline().borrow().len(),
         cleaner: console.logs.cleaner_status(),
+        groups: console.groups.numbers(),
+        txns: console.txns.numbers(),
         broker_state: if *console.stopping.borrow() { SHUTTING_DOWN } else { RUNNING },
         unenforced: Kind::ALL.map(|kind| (kind, console.unenforced.get(&kind).map_or(0, Vec::len))),
     };
@@ -48,6 +51,8 @@ struct Snapshot {
     partitions: PartitionCounts,
     offline_dirs: usize,
     cleaner: CleanerStatus,
+    groups: group::Numbers,
+    txns: txn::Numbers,
     broker_state: u8,
     unenforced: [(Kind, usize); 4],
 }
@@ -61,13 +66,15 @@ impl Collector for Snapshot {
         self.controller(out)?;
         self.replicas(out)?;
         self.cleaner(out)?;
+        coordinators::groups(out, &self.groups)?;
+        coordinators::transactions(out, &self.txns)?;
         self.topics(out)?;
         self.requests(out)?;
         self.unenforced(out)
     }
 }
 
-fn gauge(out: &mut DescriptorEncoder, name: &str, help: &str, value: usize) -> fmt::Result {
+pub(super) fn gauge(out: &mut DescriptorEncoder, name: &str, help: &str, value: usize) -> fmt::Result {
     let value = i64::try_from(value).unwrap_or(i64::MAX);
     out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
 }

@@ -2,12 +2,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `coordinators` | the numbers of groups and transactions |
 //! | `door` | the listener: a bound on connections |
 //! | `metrics` | the broker in Prometheus' text format, under the names that the JMX exporter gives Kafka's |
 //! | `health` | is it serving, and what is not as it should be |
 //!
 //! There is no authentication: it belongs on an address that only operators reach.
 
+mod coordinators;
 mod door;
 mod health;
 mod metrics;
@@ -26,12 +28,13 @@ use crate::base::{BrokerId, Env};
 use crate::cluster::Cluster;
 use crate::config::unenforced::Unenforced;
 use crate::controller::ControllerHandle;
+use crate::group;
 use crate::log::LogManager;
 use crate::replica::Replicas;
+use crate::txn;
 use crate::zk::session::Zk;
 
 /// What is shown.
-#[derive(Debug)]
 pub struct Console {
     /// Clock, tasks, counters.
     pub env: Env,
@@ -45,6 +48,10 @@ pub struct Console {
     pub replicas: Arc<Replicas>,
     /// Log directories.
     pub logs: Arc<LogManager>,
+    /// Consumer groups.
+    pub groups: Arc<group::Coordinator>,
+    /// Transactional ids.
+    pub txns: Arc<txn::Coordinator>,
     /// The controller's numbers.
     pub controller: ControllerHandle,
     /// True once the broker has been asked to stop.

@@ -54,6 +54,9 @@ impl Coordinator {
             state.offsets.begin(&places);
             let (coordinator, slot) = (self.clone(), slot.clone());
             let done = move |result: Result<i64, ErrorCode>| {
+                if result.is_ok() {
+                    coordinator.counts.commits.add(entries.len() as u64);
+                }
                 coordinator.step_slot(&slot, |group, _, _| group.offsets.end(result.ok(), &entries));
                 let _ = sender.send(result.map(drop).map_err(commit_error)); // or the connection is gone
             };
@@ -110,6 +113,7 @@ impl Coordinator {
         let mut refused = None;
         self.sweep(&shard, &slot, |state| match state.delete_offsets(places) {
             Ok((each, removed)) => {
+                self.counts.deletions.add(removed.len() as u64);
                 codes = each;
                 removed
             }
@@ -132,7 +136,11 @@ impl Coordinator {
         let retention_ms = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
         loop {
             let now_ms = self.env.clock.wall_ms();
-            self.sweep_all(|group| group.expire_offsets(now_ms, retention_ms));
+            self.sweep_all(|group| {
+                let expired = group.expire_offsets(now_ms, retention_ms);
+                self.counts.expirations.add(expired.len() as u64);
+                expired
+            });
             tokio::time::sleep(self.settings.retention_check).await;
         }
     }

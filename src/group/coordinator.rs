@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::group::{Description, Group};
+use super::numbers::Counts;
 use super::offsets::Place;
 use super::record;
 use super::settings::Settings;
@@ -23,6 +24,7 @@ use crate::base::env::Lane;
 use crate::base::{Env, ErrorCode, internal_partition, topic_names};
 use crate::record::BatchBuilder;
 use crate::replica::Replicas;
+use crate::replica::hand_over::HandOver;
 use crate::replica::journal::Journal;
 
 /// The topic of the groups' records.
@@ -35,6 +37,10 @@ pub struct Coordinator {
     pub(super) settings: Settings,
     pub(super) shards: RwLock<BTreeMap<i32, Owned>>,
     pub(super) loads: AtomicU64,
+    /// Partitions that can't be read here.
+    pub hand_over: HandOver,
+    /// What has happened, for `/metrics`.
+    pub(super) counts: Counts,
     timers: Mutex<BTreeMap<(Instant, u64), Arc<Slot>>>,
     timer_names: AtomicU64,
     timer_changed: Notify,
@@ -108,6 +114,8 @@ impl Coordinator {
             settings,
             shards: RwLock::default(),
             loads: AtomicU64::new(0),
+            hand_over: HandOver::default(),
+            counts: Counts::default(),
             timers: Mutex::default(),
             timer_names: AtomicU64::new(0),
             timer_changed: Notify::new(),
@@ -371,6 +379,9 @@ impl Coordinator {
         let (coordinator, slot_then) = (self.clone(), slot.clone());
         let done = move |result: Result<i64, ErrorCode>| {
             let result = result.map(drop).map_err(store_error);
+            if result.is_ok() && matches!(why, Why::Assigned { .. }) {
+                coordinator.counts.rebalances.add(1);
+            }
             coordinator.step_slot(&slot_then, |group, now, out| group.stored(&why, result, now, out));
         };
         match batch.build() {

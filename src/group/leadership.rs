@@ -14,7 +14,7 @@ use super::group::Group;
 use super::load::Loaded;
 use crate::base::env::Lane;
 use crate::base::{ErrorCode, TopicPartition};
-use crate::replica::journal::{self, Journal};
+use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
     /// This broker leads the partition now: reads it, unless it has done so in this term.
@@ -33,6 +33,7 @@ impl Coordinator {
 
     /// This broker does not lead the partition any more: its groups are forgotten, who waits is sent elsewhere.
     pub fn resign(self: &Arc<Self>, partition: i32) {
+        self.hand_over.is_led_elsewhere(partition);
         let Some(owned) = self.shards.write().remove(&partition) else { return };
         let Owned::Ready(shard) = owned else { return };
         let groups = {
@@ -57,13 +58,17 @@ impl Coordinator {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(partition = %id, %error, "could not load the groups: their coordinator is not available");
-                self.finish(partition, load, Owned::Unreadable);
+                let is_broken = !matches!(error, LoadError::Gone(_));
+                if self.finish(partition, load, Owned::Unreadable) && is_broken {
+                    self.hand_over.give_up(partition);
+                }
                 return;
             }
         };
         let shard = self.shard_of(id, loaded);
         let groups: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
         let ms = self.env.clock.now().duration_since(started).as_millis();
+        self.counts.loaded(ms);
         if groups.is_empty() {
             tracing::debug!(partition, ms, "no groups to load");
         } else {

@@ -53,6 +53,11 @@ impl Offsets {
         self.committed.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(p, c)| (topic, *p, c)))
     }
 
+    /// How many partitions have a committed offset.
+    pub fn count(&self) -> usize {
+        self.committed.values().map(BTreeMap::len).sum()
+    }
+
     /// No committed and no pending ones.
     pub fn is_empty(&self) -> bool {
         self.committed.is_empty() && self.pending.is_empty() && self.open.is_empty()

@@ -84,6 +84,9 @@ impl Coordinator {
             shard.open.lock().entry(producer.id).or_default().insert(state.id.clone());
             let (coordinator, slot) = (self.clone(), slot.clone());
             let done = move |result: Result<i64, ErrorCode>| {
+                if result.is_ok() {
+                    coordinator.counts.commits.add(entries.len() as u64);
+                }
                 coordinator
                     .step_slot(&slot, |group, _, _| group.offsets.end_in_txn(producer.id, result.ok(), &entries));
                 let _ = sender.send(result.map(drop).map_err(commit_error)); // or the connection is gone

@@ -32,6 +32,14 @@ impl LogWriter {
         self.run(move |log, state| log.truncate_fully(state, offset)).await
     }
 
+    /// [`Log::increment_start_offset`], with the append mutex held.
+    ///
+    /// # Errors
+    /// Above the high watermark; storage.
+    pub async fn increment_start_offset(&mut self, to: i64) -> Result<(), LogError> {
+        self.run(move |log, _| log.increment_start(to)).await
+    }
+
     /// On return everything up to the log's end is on the device.
     ///
     /// # Errors
@@ -125,6 +133,7 @@ impl Log {
         }
         self.change_epochs(|epochs| epochs.truncate_end(offset));
         state.bytes_since_index = 0;
+        self.lowest_cut.fetch_min(offset, Ordering::AcqRel);
         self.reload_producers(state, offset)?;
         Ok(true)
     }
@@ -155,6 +164,7 @@ impl Log {
         })
         .map_err(|e: io::Error| self.home.fail("starting a log anew", &e))?;
         self.sync_dir()?;
+        self.lowest_cut.store(i64::MIN, Ordering::Release);
         self.change_epochs(|epochs| epochs.clear());
         state.bytes_since_index = 0;
         self.remove_snapshots(|_| true)?;

@@ -48,7 +48,7 @@ pub use dirs::LogDirs;
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, StartError};
 pub use home::{Home, Shared};
-pub use manager::{DirStatus, LogManager, ManagerConfig, NewLog};
+pub use manager::{DirStatus, LogManager, ManagerConfig, NewLog, Promotion};
 pub use meta::MetaProperties;
 pub use open::{CancelFlag, OpenOptions};
 pub use partition_log::{Log, LogWriter, TimestampOffset};

@@ -102,10 +102,10 @@ impl Replicas {
         let NewBatch { records, verified } = batch.into();
         let partition = self.get(id)?;
         partition.check_appendable(acks)?; // before the work of validation, which a replica that does not lead must not do
-        let refused = |error| Refusal::of(error, partition.log.start_offset());
-        let valid = partition.log.validate(&records, origin).map_err(refused)?;
+        let refused = |error| Refusal::of(error, partition.log().start_offset());
+        let valid = partition.log().validate(&records, origin).map_err(refused)?;
         let (appended, term) = {
-            let mut writer = partition.log.lock().await;
+            let mut writer = partition.lock().await;
             let (leader_epoch, term) = admit(&partition, &mut writer, acks, None).await?;
             let verification = verified.map(|proof| proof.0);
             let append = LeaderAppend { records, leader_epoch, origin, verification };
@@ -139,7 +139,7 @@ impl Replicas {
     ) -> Result<Vec<Result<Written, Refusal>>, ErrorCode> {
         let partition = self.get(id)?;
         let results = {
-            let mut writer = partition.log.lock().await;
+            let mut writer = partition.lock().await;
             let (leader_epoch, _) = admit(&partition, &mut writer, acks, Some(term)).await?;
             let append = |NewBatch { records, verified }| LeaderAppend {
                 records,
@@ -151,7 +151,7 @@ impl Replicas {
             appended.map_err(|error| error.code())?
         };
         partition.advance();
-        let start = partition.log.start_offset();
+        let start = partition.log().start_offset();
         let written = |appended| Written { appended, partition: partition.clone(), term };
         Ok(results.into_iter().map(|result| result.map(written).map_err(|e| Refusal::of(e, start))).collect())
     }
@@ -170,7 +170,7 @@ impl Replicas {
     ) -> Result<Option<Verified>, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_leader(-1)?;
-        Ok(partition.log.start_verification(producer_id, sequence, epoch).await.map(Verified))
+        Ok(partition.log().start_verification(producer_id, sequence, epoch).await.map(Verified))
     }
 }
 
@@ -195,7 +195,7 @@ impl Partition {
     fn check_appendable(&self, acks: i16) -> Result<(i32, u64), ErrorCode> {
         let state = self.state();
         state.check_leader()?;
-        if acks == ACKS_ALL && !state.has_min_isr(self.log.config().min_insync_replicas) {
+        if acks == ACKS_ALL && !state.has_min_isr(self.log().config().min_insync_replicas) {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         Ok((state.leader_epoch, state.term))
@@ -236,10 +236,10 @@ impl Written {
         if sabotage::is_on(Sabotage::AnswerBeforeReplication) {
             return Some(Ok(()));
         }
-        if self.partition.log.high_watermark() <= self.appended.last_offset {
+        if self.partition.log().high_watermark() <= self.appended.last_offset {
             return None;
         }
-        let enough = state.has_min_maximal_isr(self.partition.log.config().min_insync_replicas);
+        let enough = state.has_min_maximal_isr(self.partition.log().config().min_insync_replicas);
         Some(if enough { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) })
     }
 }

@@ -41,7 +41,7 @@ impl Replicas {
     pub async fn delete_records(&self, id: &TopicPartition, offset: i64) -> Result<Deletion, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_leader(-1)?;
-        let log = &partition.log;
+        let log = &partition.log();
         if !log.config().cleanup.delete {
             return Err(ErrorCode::PolicyViolation);
         }
@@ -50,7 +50,7 @@ impl Replicas {
         if offset < 0 || offset > high_watermark {
             return Err(ErrorCode::OffsetOutOfRange);
         }
-        log.increment_start_offset(offset).await.map_err(|error| error.code())?;
+        partition.lock().await.increment_start_offset(offset).await.map_err(|error| error.code())?;
         drop(partition.change()); // readers below it must look again
         Ok(Deletion { wanted: offset, low_watermark: self.low_watermark(id)? })
     }
@@ -65,7 +65,7 @@ impl Replicas {
         let image = self.cluster.metadata.load();
         let state = partition.state();
         let followers = state.followers.iter().filter(|(id, _)| image.is_alive(**id)).map(|(_, f)| f.log_start_offset);
-        Ok(followers.fold(partition.log.start_offset(), i64::min))
+        Ok(followers.fold(partition.log().start_offset(), i64::min))
     }
 
     /// Waits until all deletions have reached their live replicas, or the deadline. The outcomes are in their order: the low watermark,

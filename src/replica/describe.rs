@@ -79,7 +79,7 @@ impl Replicas {
                 continue;
             }
             let (isr, least) =
-                (state.isr.len(), usize::try_from(partition.log.config().min_insync_replicas).unwrap_or(0));
+                (state.isr.len(), usize::try_from(partition.log().config().min_insync_replicas).unwrap_or(0));
             counts.led += 1;
             // A reassignment's new replicas are not missing yet (`Partition.isUnderReplicated`).
             counts.under_replicated += usize::from(isr < state.replicas.len() - state.adding.len());
@@ -102,8 +102,12 @@ impl Replicas {
                         .map(|log| ReplicaDescription {
                             id: log.partition().clone(),
                             size_bytes: i64::try_from(log.size_bytes()).unwrap_or(i64::MAX),
-                            // A replica in service lags its own high watermark only while it has fallen behind it.
-                            offset_lag: (log.high_watermark() - log.leo()).max(0),
+                            offset_lag: match logs.get(log.partition()) {
+                                Some(current) if log.is_future() => current.leo() - log.leo(),
+                                None => -1,
+                                // A replica in service lags its own high watermark only while it has fallen behind it.
+                                Some(_) => (log.high_watermark() - log.leo()).max(0),
+                            },
                             is_future: log.is_future(),
                         })
                         .collect();
@@ -128,7 +132,7 @@ impl Replicas {
     pub async fn describe_producers(&self, id: &TopicPartition) -> Result<Vec<ProducerDescription>, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_leader(-1)?;
-        let producers = partition.log.producers().await;
+        let producers = partition.log().producers().await;
         Ok(producers
             .into_iter()
             .map(|p| ProducerDescription {

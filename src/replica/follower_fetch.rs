@@ -29,8 +29,8 @@ pub fn divergence(partition: &Partition, wanted: &Wanted) -> Result<Option<Epoch
     if wanted.last_fetched_epoch < 0 {
         return Ok(None);
     }
-    let end = partition.log.end_offset_for(wanted.last_fetched_epoch);
-    if end == EpochEnd::UNKNOWN || wanted.fetch_offset < partition.log.start_offset() {
+    let end = partition.log().end_offset_for(wanted.last_fetched_epoch);
+    if end == EpochEnd::UNKNOWN || wanted.fetch_offset < partition.log().start_offset() {
         return Err(ErrorCode::OffsetOutOfRange);
     }
     Ok((end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset).then_some(end))
@@ -69,7 +69,7 @@ impl Replicas {
         wanted: &Wanted,
         follower: FollowerId,
     ) -> Result<(), ErrorCode> {
-        let log = &partition.log;
+        let log = &partition.log();
         let is_alive = self.cluster.metadata.load().is_alive(follower.broker);
         let changes = {
             let mut state = partition.touch();

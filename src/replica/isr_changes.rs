@@ -93,7 +93,7 @@ impl Replicas {
     /// The pending change of a partition, unless the controller has spoken meanwhile.
     fn proposal(&self, id: &TopicPartition) -> Option<Proposal> {
         let partition = self.get(id).ok()?;
-        let topic_id = partition.log.topic_id().unwrap_or(TopicId::ZERO);
+        let topic_id = partition.log().topic_id().unwrap_or(TopicId::ZERO);
         let state = partition.state();
         let pending = state.pending.as_ref().filter(|pending| !pending.parked && state.role == Role::Leader)?;
         Some(Proposal {
@@ -163,7 +163,7 @@ impl Replicas {
             if partition.state().role != Role::Leader {
                 continue;
             }
-            let log_end = partition.log.leo();
+            let log_end = partition.log().leo();
             let is_behind = {
                 let state = partition.state();
                 let behind = |f: &super::state::Follower| !isr::is_caught_up(f, log_end, now, max_lag);
@@ -180,7 +180,7 @@ impl Replicas {
             let smaller = isr::shrinkage(&state, me, log_end, now, |id| self.allowance(id));
             if let Some(isr) = smaller {
                 tracing::info!(
-                    target: STATE_CHANGE, partition = %partition.id, from = ?state.isr, to = ?isr, high_watermark = partition.log.high_watermark(),
+                    target: STATE_CHANGE, partition = %partition.id, from = ?state.isr, to = ?isr, high_watermark = partition.log().high_watermark(),
                     log_end, "shrinking the ISR"
                 );
                 state.pending = Some(PendingIsr { isr, parked: false });

@@ -162,11 +162,10 @@ pub async fn load<S: Send + 'static>(
 ) -> Result<S, LoadError> {
     let partition = replicas.get(id).map_err(LoadError::Gone)?;
     // Whoever appended in an earlier term is done then, and what it wrote is seen.
-    drop(partition.log.lock().await);
+    drop(partition.lock().await);
     let work = move || {
-        let log = &partition.log;
-        let end = log.leo();
-        let mut next = log.start_offset();
+        let log = partition.log();
+        let (end, mut next) = (log.leo(), log.start_offset());
         while next < end {
             partition.check_leader(-1).map_err(LoadError::Gone)?;
             let ask = ReadRequest {
@@ -176,7 +175,7 @@ pub async fn load<S: Send + 'static>(
                 upper: end,
                 aborted: false,
             };
-            let Some(slice) = log.read_blocking(ask)?.slice else { break };
+            let Some(slice) = partition.read_blocking(ask)?.slice else { break };
             let bytes = slice.read_to_bytes()?;
             let before = next;
             for batch in Batches::new(&bytes) {

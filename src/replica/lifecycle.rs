@@ -33,7 +33,7 @@ impl Replicas {
             && match self.hosted(id) {
                 Some(Hosted::Online(partition)) => partition.is_refilling(),
                 Some(Hosted::Offline) => false,
-                None => self.logs.get(id).is_none(),
+                None => self.logs.get(id).is_none_or(|log| log.is_refilling()),
             }
     }
 
@@ -64,7 +64,7 @@ impl Replicas {
         }
         let known = match &hosted {
             Some(Hosted::Online(partition)) => {
-                if let (Some(own), Some(asked)) = (partition.log.topic_id(), topic_id)
+                if let (Some(own), Some(asked)) = (partition.log().topic_id(), topic_id)
                     && own != asked
                 {
                     return Err(ErrorCode::InconsistentTopicId);
@@ -85,11 +85,13 @@ impl Replicas {
             Some(partition) => partition,
             None => self.open(id, topic_id, assignment.is_new, config()).await?,
         };
-        if assignment.leader == me {
-            partition.set_refilling(false); // it was asked whether it may
+        if assignment.leader == me && partition.is_refilling() {
+            // It was asked whether it may.
+            partition.lock().await.refilled().await.map_err(|error| error.code())?;
         }
         partition.change().assign(me, assignment, self.env.clock.now());
         self.fetch_by_role(&partition);
+        self.resume_move(&partition);
         if partition.state().role == Role::Leader {
             self.settle_soon(partition);
         }
@@ -120,8 +122,8 @@ impl Replicas {
     /// An epoch that is known already: only a missing topic id is taken over (an upgrade from before topic ids).
     fn not_newer(&self, partition: &Arc<Partition>, topic_id: Option<TopicId>, same: bool) -> Result<(), ErrorCode> {
         match topic_id {
-            Some(topic_id) if same && partition.log.topic_id().is_none() => {
-                partition.log.assign_topic_id(topic_id).map_err(|error| error.code())?;
+            Some(topic_id) if same && partition.log().topic_id().is_none() => {
+                partition.log().assign_topic_id(topic_id).map_err(|error| error.code())?;
                 self.fetch_by_role(partition); // it may be fetched by id from now on
                 Ok(())
             }
@@ -137,7 +139,6 @@ impl Replicas {
         config: Arc<LogConfig>,
     ) -> Result<Arc<Partition>, ErrorCode> {
         let dir = self.preferred_dirs.write().remove(id);
-        let was_lost = !is_new && self.logs.get(id).is_none();
         match self.logs.get_or_create(id, topic_id, config, is_new, dir.as_deref()).await {
             // It failed between being opened and entering the table, where the failure of its directory would have found it.
             Ok(log) if !log.is_online() => {
@@ -151,7 +152,6 @@ impl Replicas {
                     self.cluster.broker_id,
                     self.env.metrics.topic(&id.topic),
                 ));
-                partition.set_refilling(was_lost);
                 self.insert(id.clone(), Hosted::Online(partition.clone()));
                 Ok(partition)
             }
@@ -169,7 +169,7 @@ impl Replicas {
     /// The epoch's start needs the append mutex, which a running append may hold: the controller does not wait for that.
     fn settle_soon(&self, partition: Arc<Partition>) {
         self.env.tasks.spawn(Lane::Data, "settle", async move {
-            let mut writer = partition.log.lock().await;
+            let mut writer = partition.lock().await;
             if let Err(error) = partition.settle(&mut writer).await {
                 tracing::error!(partition = %partition.id, %error, "could not begin the leader epoch");
             }
@@ -192,6 +192,7 @@ impl Replicas {
                 }
                 partition.change().retire(false);
                 self.fetch_by_role(&partition);
+                self.moves.stop(id);
             }
             None => {}
         }

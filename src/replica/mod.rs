@@ -6,9 +6,9 @@
 //!
 //! A leader learns of its followers by their fetches (`follower_fetch`, pure `isr`) and proposes changes of the in-sync replicas to the
 //! controller (`isr_changes`); a follower copies by its `fetcher`. `throttles` holds back the copying of moves, `selector` sends
-//! consumers to the replica of their rack.
+//! consumers to the replica of their rack. `moves` carries replicas from one log directory of this broker to another.
 //!
-//! Lock order: append mutex of the log, partition state, waiters. The table's lock is taken alone. Never two partitions at once.
+//! Lock order: append mutex of the log (of the current one before the one it moves to), partition state, waiters. The table's lock is taken alone. Never two partitions at once.
 
 pub mod append;
 pub mod delete_records;
@@ -17,12 +17,14 @@ pub mod fetch_session;
 pub mod fetch_sessions;
 pub mod fetcher;
 pub mod follower_fetch;
+pub mod hand_over;
 pub mod heard;
 pub mod high_watermark;
 pub mod isr;
 pub mod isr_changes;
 pub mod journal;
 pub mod lifecycle;
+pub mod moves;
 pub mod offsets;
 pub mod partition;
 pub mod read;

@@ -84,7 +84,7 @@ impl Replicas {
     ) -> Result<FoundOffset, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_asker(asker, known_epoch)?;
-        let log = &partition.log;
+        let log = &partition.log();
         let special = |offset, leader_epoch: Option<i32>| FoundOffset {
             timestamp: -1,
             offset,
@@ -135,8 +135,8 @@ impl Replicas {
     ) -> Result<Vec<i64>, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_asker(asker, -1)?;
-        let high_watermark = partition.log.high_watermark();
-        let offsets = partition.log.legacy_offsets_before(timestamp, most).map_err(|error| error.code())?;
+        let high_watermark = partition.log().high_watermark();
+        let offsets = partition.log().legacy_offsets_before(timestamp, most).map_err(|error| error.code())?;
         if !matches!(asker, Asker::Consumer { .. }) {
             return Ok(offsets);
         }
@@ -156,7 +156,7 @@ impl Replicas {
     pub fn epoch_end(&self, id: &TopicPartition, known_epoch: i32, asked: i32) -> Result<EpochEndOffset, ErrorCode> {
         let partition = self.get(id)?;
         partition.check_leader(known_epoch)?;
-        let end = partition.log.end_offset_for(asked);
+        let end = partition.log().end_offset_for(asked);
         Ok(EpochEndOffset { leader_epoch: end.epoch, end_offset: end.end_offset })
     }
 }

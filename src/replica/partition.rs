@@ -5,8 +5,8 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::high_watermark;
@@ -14,23 +14,21 @@ use super::state::{Role, State};
 use super::wait::Waiters;
 use crate::base::metrics::TopicMetrics;
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
-use crate::log::{Log, LogError, LogWriter};
+use crate::log::{Log, LogError, LogRead, LogWriter, ReadRequest};
 
 /// A replica on this broker.
 #[derive(Debug)]
 pub struct Partition {
     /// Its name.
     pub id: TopicPartition,
-    /// Its log.
-    pub log: Arc<Log>,
+    /// Replaced when the log has moved to another directory, with both append mutexes and the state held.
+    log: ArcSwap<Log>,
     /// What is counted of its topic.
     pub metrics: Arc<TopicMetrics>,
     /// Requests that wait for it.
     pub waiters: Waiters,
     me: BrokerId,
     state: RwLock<State>,
-    /// Its log was lost, and is being copied anew: see [`Partition::is_refilling`].
-    refilling: AtomicBool,
 }
 
 /// The state, held for a change.
@@ -43,18 +41,56 @@ pub struct StateGuard<'a> {
 impl Partition {
     /// A replica of which the controller has said nothing yet.
     pub fn new(id: TopicPartition, log: Arc<Log>, me: BrokerId, metrics: Arc<TopicMetrics>) -> Self {
-        let refilling = AtomicBool::new(false);
-        Self { id, log, metrics, waiters: Waiters::default(), me, state: RwLock::default(), refilling }
+        let log = ArcSwap::new(log);
+        Self { id, log, metrics, waiters: Waiters::default(), me, state: RwLock::default() }
+    }
+
+    /// Its log, as of now: when it has moved to another directory it is another one, and the old one refuses everything.
+    pub fn log(&self) -> Arc<Log> {
+        self.log.load_full()
+    }
+
+    /// The append mutex of the log that is the partition's while it is held.
+    pub async fn lock(&self) -> LogWriter {
+        loop {
+            let writer = self.log().lock().await;
+            if self.has(writer.log()) {
+                return writer;
+            }
+        }
+    }
+
+    /// Is this (still) the partition's log?
+    pub fn has(&self, log: &Arc<Log>) -> bool {
+        Arc::ptr_eq(log, &self.log())
+    }
+
+    /// The log has moved. Both append mutexes are held.
+    pub(super) fn replace_log(&self, log: &Arc<Log>) {
+        let state = self.change(); // held, so that the high watermark moves in no other log meanwhile
+        log.set_high_watermark(self.log().high_watermark());
+        self.log.store(Arc::clone(log));
+        drop(state);
+    }
+
+    /// Reads from the log, where it lies now. Blocks.
+    ///
+    /// # Errors
+    /// As [`Log::read_blocking`].
+    pub fn read_blocking(&self, ask: ReadRequest) -> Result<LogRead, LogError> {
+        loop {
+            let log = self.log();
+            match log.read_blocking(ask) {
+                Err(LogError::Gone(_)) if !self.has(&log) => {}
+                found => return found,
+            }
+        }
     }
 
     /// Does this replica lack records that it has had? From being made anew for an old partition, until it has all that its leader has
     /// committed. While it does, it must not lead: the others would cut their logs to its.
     pub fn is_refilling(&self) -> bool {
-        self.refilling.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_refilling(&self, refilling: bool) {
-        self.refilling.store(refilling, Ordering::Relaxed);
+        self.log().is_refilling()
     }
 
     /// The state, for looking.
@@ -101,7 +137,7 @@ impl Partition {
 
     /// The end of what a consumer may read: high watermark, or last stable offset.
     pub fn readable_end(&self, committed_transactions_only: bool) -> i64 {
-        if committed_transactions_only { self.log.last_stable_offset() } else { self.log.high_watermark() }
+        if committed_transactions_only { self.log().last_stable_offset() } else { self.log().high_watermark() }
     }
 
     /// True while the high watermark of a new leader has not reached the start of its epoch: its "latest" offset could go back.
@@ -109,7 +145,7 @@ impl Partition {
         let state = self.state();
         match state.epoch_start {
             None => state.role == Role::Leader,
-            Some(start) => self.log.high_watermark() < start,
+            Some(start) => self.log().high_watermark() < start,
         }
     }
 
@@ -158,7 +194,8 @@ impl DerefMut for StateGuard<'_> {
 
 impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
-        let Partition { log, waiters, me, .. } = self.partition;
+        let Partition { waiters, me, .. } = self.partition;
+        let log = self.partition.log();
         let log_end = log.leo();
         let current = log.high_watermark();
         let next = high_watermark::next(self, *me, log_end, current, log.config().min_insync_replicas);

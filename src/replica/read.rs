@@ -14,7 +14,7 @@ use super::table::Replicas;
 use super::wait::{Registration, Until, Waiter};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::disk::FileSlice;
-use crate::log::{AbortedTxn, EpochEnd, ReadRequest};
+use crate::log::{AbortedTxn, EpochEnd, LogError, ReadRequest};
 
 /// How a fetch reads, whatever the partition.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ impl Replicas {
         if let Err(code) = checked {
             return PartitionRead::failed(code);
         }
-        let log = &partition.log;
+        let log = &partition.log();
         let checked = match limits.follower {
             Some(follower) => self.check_follower(&partition, wanted, follower),
             None => Ok(()),
@@ -180,7 +180,11 @@ impl Replicas {
         if diverging.is_some() || held_back {
             return read;
         }
-        match log.read(ask).await {
+        let read_now = match log.read(ask).await {
+            Err(LogError::Gone(_)) if !partition.has(log) => partition.log().read(ask).await, // it has moved meanwhile
+            found => found,
+        };
+        match read_now {
             Ok(found) => {
                 // Since Fetch 3 an incomplete first batch is of no use to anyone.
                 read.slice = found.slice.filter(|_| limits.hard_max_bytes || !found.first_batch_incomplete);

@@ -55,9 +55,9 @@ impl Replicas {
         };
         Some(PartitionRead {
             error: ErrorCode::None,
-            high_watermark: partition.log.high_watermark(),
-            last_stable_offset: partition.log.last_stable_offset(),
-            log_start_offset: partition.log.start_offset(),
+            high_watermark: partition.log().high_watermark(),
+            last_stable_offset: partition.log().last_stable_offset(),
+            log_start_offset: partition.log().start_offset(),
             slice: None,
             aborted: None,
             diverging: None,

@@ -12,6 +12,7 @@ use super::fetch_sessions::FetchSessions;
 use super::fetcher::Fetchers;
 use super::heard::Heard;
 use super::isr_changes::{DEFAULT_MAX_LAG, IsrChanges};
+use super::moves::Moves;
 use super::partition::Partition;
 use super::selector::Selector;
 use crate::base::env::Seed;
@@ -46,6 +47,8 @@ pub struct Replicas {
     pub heard: Heard,
     /// `leader.replication.throttled.rate`, and what throttled followers were sent. The followers' own throttle is the fetchers'.
     pub throttle: Throttle,
+    /// Replicas on their way to another directory.
+    pub moves: Moves,
     /// Who consumers read from.
     pub selector: Selector,
     fetchers: OnceLock<Fetchers>,
@@ -68,6 +71,7 @@ impl Replicas {
             isr_changes: IsrChanges::default(),
             heard: Heard::default(),
             throttle: Throttle::default(),
+            moves: Moves::default(),
             selector: Selector::default(),
             fetchers: OnceLock::new(),
             max_lag_ms: AtomicU64::new(DEFAULT_MAX_LAG.as_millis() as u64),
@@ -120,7 +124,7 @@ impl Replicas {
     /// As [`Replicas::get`]; INCONSISTENT_TOPIC_ID when the log is another incarnation of the topic.
     pub fn get_with_id(&self, id: &TopicPartition, topic_id: TopicId) -> Result<Arc<Partition>, ErrorCode> {
         let partition = self.get(id)?;
-        match partition.log.topic_id() {
+        match partition.log().topic_id() {
             Some(own) if !topic_id.is_zero() && own != topic_id => Err(ErrorCode::InconsistentTopicId),
             _ => Ok(partition),
         }

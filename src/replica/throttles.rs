@@ -20,6 +20,11 @@ impl Replicas {
         }
     }
 
+    /// Sets how many bytes a second moves between directories copy; `i64::MAX` is off.
+    pub fn set_move_rate(&self, bytes_per_second: i64) {
+        self.moves.throttle.set_limit(bytes_per_second);
+    }
+
     /// Sets the windows that both rates are measured over. Once, at the start.
     pub fn set_throttle_windows(&self, most: usize, window: Duration) {
         self.throttle.set_windows(most, window);
@@ -52,6 +57,6 @@ impl Replicas {
     }
 
     fn is_throttled(&self, partition: &Partition) -> bool {
-        partition.log.config().leader_throttled_replicas.contains(partition.id.partition, self.cluster.broker_id)
+        partition.log().config().leader_throttled_replicas.contains(partition.id.partition, self.cluster.broker_id)
     }
 }

@@ -52,7 +52,7 @@ impl Replicas {
     }
 
     fn take_offline(&self, dir: &std::path::Path) {
-        let lost: Vec<_> = self.online().into_iter().filter(|p| p.log.dir() == dir).collect();
+        let lost: Vec<_> = self.online().into_iter().filter(|p| p.log().dir() == dir).collect();
         tracing::error!(dir = %dir.display(), partitions = lost.len(), "log directory failed; its partitions are offline");
         for partition in lost {
             self.insert(partition.id.clone(), Hosted::Offline);
@@ -60,6 +60,11 @@ impl Replicas {
             if let Some(fetchers) = self.fetchers() {
                 fetchers.stop(&partition.id);
             }
+            self.moves.stop(&partition.id);
+        }
+        // Those that were on their way there stay where they are.
+        for id in self.logs.forget_futures_in(dir) {
+            self.moves.stop(&id);
         }
     }
 }

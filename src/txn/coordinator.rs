@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -20,10 +20,12 @@ use super::state::State;
 use super::transaction::{Change, Init, Producer, Transaction};
 use super::verify::Verifications;
 use crate::base::env::Lane;
+use crate::base::metrics::LoadTimes;
 use crate::base::{Env, ErrorCode, TopicPartition, topic_names};
 use crate::cluster::Cluster;
 use crate::record::{BatchBuilder, RecordError};
 use crate::replica::Replicas;
+use crate::replica::hand_over::HandOver;
 use crate::replica::journal::Journal;
 
 /// The topic of the transactions' records.
@@ -33,6 +35,10 @@ pub const TRANSACTION_TOPIC: &str = topic_names::TRANSACTION_STATE;
 /// of a client that is told CONCURRENT_TRANSACTIONS.
 const END_WAIT: Duration = Duration::from_millis(50);
 
+/// How long an InitProducerId waits for what is on its way when a topic or a broker is new: the load of its partition, the first producer
+/// ids. A client that is told COORDINATOR_LOAD_IN_PROGRESS comes back half a second later.
+pub const INIT_WAIT: Duration = Duration::from_secs(1);
+
 /// All transactional ids of this broker.
 pub struct Coordinator {
     pub(super) env: Env,
@@ -41,6 +47,13 @@ pub struct Coordinator {
     pub(super) settings: Settings,
     pub(super) shards: RwLock<BTreeMap<i32, Owned>>,
     pub(super) loads: AtomicU64,
+    /// A partition was read, or could not be.
+    pub(super) load_ended: Notify,
+    pub(super) load_times: LoadTimes,
+    /// Ends of transactions whose write is tried again.
+    pub(super) append_retries: AtomicUsize,
+    /// Partitions that can't be read here.
+    pub hand_over: HandOver,
     pub(super) markers: Markers,
     pub(super) verifications: Verifications,
 }
@@ -132,6 +145,10 @@ impl Coordinator {
             settings,
             shards: RwLock::default(),
             loads: AtomicU64::new(0),
+            load_ended: Notify::new(),
+            load_times: LoadTimes::default(),
+            append_retries: AtomicUsize::new(0),
+            hand_over: HandOver::default(),
         });
         env.tasks.spawn_vital(Lane::Control, "transaction time-outs", coordinator.clone().run_time_outs());
         env.tasks.spawn_vital(Lane::Control, "transactional id expiry", coordinator.clone().run_expiry());
@@ -160,13 +177,14 @@ impl Coordinator {
         if !(1..=self.settings.max_timeout_ms).contains(&timeout_ms) {
             return Err(ErrorCode::InvalidTransactionTimeout);
         }
-        let shard = self.shard(id)?;
+        let shard = self.loaded_shard(id).await?;
         let fresh = || self.cluster.producer_ids.next();
         let now_ms = self.env.clock.wall_ms();
         let slot = match shard.find(id) {
             Some(slot) => slot,
             None => {
-                let producer_id = fresh().ok_or(ErrorCode::CoordinatorLoadInProgress)?;
+                let next = self.cluster.producer_ids.next_within(INIT_WAIT);
+                let producer_id = next.await.ok_or(ErrorCode::CoordinatorLoadInProgress)?;
                 let new = || Slot::new(Transaction::new(id.into(), producer_id, timeout_ms, now_ms));
                 shard.slots.lock().entry(id.into()).or_insert_with(new).clone()
             }
@@ -264,6 +282,22 @@ impl Coordinator {
             Some(Owned::Unreadable) => Err(ErrorCode::CoordinatorNotAvailable),
             Some(Owned::Ready(shard)) => Ok(shard.clone()),
         }
+    }
+
+    /// As [`Coordinator::shard`], waiting for a load that has begun.
+    async fn loaded_shard(&self, id: &str) -> Result<Arc<Shard>, ErrorCode> {
+        let wait = async {
+            loop {
+                let ended = self.load_ended.notified();
+                tokio::pin!(ended);
+                ended.as_mut().enable();
+                match self.shard(id) {
+                    Err(ErrorCode::CoordinatorLoadInProgress) => ended.await,
+                    result => return result,
+                }
+            }
+        };
+        tokio::time::timeout(INIT_WAIT, wait).await.unwrap_or(Err(ErrorCode::CoordinatorLoadInProgress))
     }
 
     fn slot(&self, id: &str) -> Result<(Arc<Shard>, Arc<Slot>), ErrorCode> {
@@ -396,8 +430,10 @@ impl Coordinator {
             Err(error) => {
                 tracing::info!(%error, "the end of a transaction was not written; trying again");
                 let tasks = coordinator.env.tasks.clone();
+                coordinator.append_retries.fetch_add(1, Ordering::Relaxed);
                 tasks.spawn(Lane::Data, "transaction's end", async move {
                     tokio::time::sleep(super::markers::RETRY_PAUSE).await;
+                    coordinator.append_retries.fetch_sub(1, Ordering::Relaxed);
                     coordinator.write_completion(shard, slot, change);
                 });
             }

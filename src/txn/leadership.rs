@@ -15,7 +15,7 @@ use super::transaction::Transaction;
 use crate::base::TopicPartition;
 use crate::base::env::Lane;
 use crate::replica::append::ACKS_ALL;
-use crate::replica::journal::{self, Journal};
+use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
     /// This broker leads the partition now, in this epoch: reads it, unless it leads it already.
@@ -47,6 +47,7 @@ impl Coordinator {
 
     /// This broker does not lead the partition any more: its ids are forgotten, and so are markers on their way.
     pub fn resign(&self, partition: i32) {
+        self.hand_over.is_led_elsewhere(partition);
         let Some(owned) = self.shards.write().remove(&partition) else { return };
         if let Owned::Ready(shard) = owned {
             shard.closed.store(true, Ordering::Release);
@@ -66,7 +67,10 @@ impl Coordinator {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(partition = %id, %error, "could not load the transactions: their coordinator is not available");
-                self.finish(partition, load, |_| Owned::Unreadable);
+                let is_broken = !matches!(error, LoadError::Gone(_));
+                if self.finish(partition, load, |_| Owned::Unreadable) && is_broken {
+                    self.hand_over.give_up(partition);
+                }
                 return;
             }
         };
@@ -76,6 +80,7 @@ impl Coordinator {
             .map(|(id, value)| (id.clone(), Slot::new(Transaction::load(id, value))))
             .collect();
         let ms = self.env.clock.now().duration_since(started).as_millis();
+        self.load_times.add(u64::try_from(ms).unwrap_or(u64::MAX));
         if slots.is_empty() {
             tracing::debug!(partition, ms, "no transactional ids to load");
         } else {
@@ -105,6 +110,8 @@ impl Coordinator {
             Some(Owned::Loading(now, epoch)) if *now == load => {
                 let to = to(*epoch);
                 shards.insert(partition, to);
+                drop(shards);
+                self.load_ended.notify_waiters();
                 true
             }
             _ => false,

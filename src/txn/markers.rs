@@ -5,6 +5,7 @@
 //! comes would hold up every reader of committed data. Beware: a job's shard may close at any time; who leads then sends it anew.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(super) struct Markers {
     lookup: Lookup,
     request_timeout: Duration,
     local: OnceLock<LocalMarkers>,
+    /// Transactions with markers for partitions without a leader.
+    pub(super) leaderless: AtomicUsize,
     // Unbounded, and yet bounded: each job belongs to an id here that takes no other transaction before it is done.
     queues: Mutex<BTreeMap<BrokerId, mpsc::UnboundedSender<Job>>>,
 }
@@ -78,7 +81,15 @@ impl Next {
 
 impl Markers {
     pub(super) fn new(env: Env, cluster: Arc<Cluster>, lookup: Lookup, request_timeout: Duration) -> Self {
-        Self { env, cluster, lookup, request_timeout, local: OnceLock::new(), queues: Mutex::default() }
+        Self {
+            env,
+            cluster,
+            lookup,
+            request_timeout,
+            local: OnceLock::new(),
+            leaderless: AtomicUsize::new(0),
+            queues: Mutex::default(),
+        }
     }
 
     /// Queues the markers of one transaction for the leaders of its partitions.
@@ -108,7 +119,8 @@ impl Markers {
             self.queue(coordinator, leader, job(partitions));
         }
         if !leaderless.is_empty() {
-            self.again(coordinator, job(leaderless));
+            self.leaderless.fetch_add(1, Ordering::Relaxed);
+            self.again(coordinator, job(leaderless), true);
         }
         if !gone.is_empty() {
             tracing::info!(partitions = ?gone, "partitions of a transaction are deleted: they need no marker");
@@ -128,10 +140,13 @@ impl Markers {
     }
 
     /// Looks up the leaders once more, after a pause.
-    fn again(&self, coordinator: &Arc<Coordinator>, job: Job) {
+    fn again(&self, coordinator: &Arc<Coordinator>, job: Job, is_leaderless: bool) {
         let coordinator = coordinator.clone();
         self.env.tasks.spawn(Lane::Data, "markers again", async move {
             tokio::time::sleep(RETRY_PAUSE).await;
+            if is_leaderless {
+                coordinator.markers.leaderless.fetch_sub(1, Ordering::Relaxed);
+            }
             let Job { shard, slot, producer, commit, partitions } = job;
             if !shard.is_closed() {
                 coordinator.markers.send(&coordinator, &shard, &slot, producer, commit, partitions);
@@ -167,7 +182,7 @@ impl Sender {
                     if !std::mem::replace(&mut self.failing, true) {
                         tracing::info!(broker = self.leader, %why, transactions = jobs.len(), "markers can't be sent; trying on");
                     }
-                    jobs.drain(..).for_each(|job| self.coordinator.markers.again(&self.coordinator, job));
+                    jobs.drain(..).for_each(|job| self.coordinator.markers.again(&self.coordinator, job, false));
                 }
             }
         }
@@ -222,7 +237,7 @@ impl Sender {
             }
             self.coordinator.markers_written(&job.shard, &job.slot, &done);
             if !again.is_empty() {
-                self.coordinator.markers.again(&self.coordinator, Job { partitions: again, ..job });
+                self.coordinator.markers.again(&self.coordinator, Job { partitions: again, ..job }, false);
             }
         }
     }
@@ -251,6 +266,6 @@ fn marker(job: &Job) -> WriteTxnMarkersRequestMarker {
         producer_epoch: job.producer.epoch,
         transaction_result: job.commit,
         topics,
-        coordinator_epoch: job.shard.epoch.load(std::sync::atomic::Ordering::Relaxed),
+        coordinator_epoch: job.shard.epoch.load(Ordering::Relaxed),
     }
 }

@@ -44,6 +44,8 @@ pub struct Plan {
     pub data: PathBuf,
     dir: PathBuf,
     program: PathBuf,
+    /// Further lines of `server.properties`.
+    extra: Vec<String>,
 }
 
 impl Plan {
@@ -57,11 +59,18 @@ impl Plan {
             connect: format!("{}/{name}", args.zookeeper),
             data: dir.join(format!("data{id}")),
             dir,
+            extra: Vec::new(),
             program: match kind {
                 Kind::Ottla => args.ottla.clone(),
                 Kind::Kafka => args.scripts.join("apache-kafka.sh"),
             },
         })
+    }
+
+    /// With one more line in `server.properties`.
+    pub fn with(mut self, property: &str) -> Self {
+        self.extra.push(property.into());
+        self
     }
 
     /// Starts the process, and nothing more.
@@ -74,7 +83,7 @@ impl Plan {
             format!("zookeeper.connect={}", self.connect),
             "offsets.topic.replication.factor=1".into(),
         ];
-        fs::write(&file, properties.join("\n"))?;
+        fs::write(&file, [&properties[..], &self.extra].concat().join("\n"))?;
         let log = File::options().create(true).append(true).open(self.dir.join(format!("broker{}.log", self.id)))?;
         let child = Command::new(&self.program)
             .arg("broker")

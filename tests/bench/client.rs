@@ -87,6 +87,11 @@ impl Connection {
         if code != 0 {
             return Err(format!("creating {name}: error {code}").into());
         }
+        self.await_leaders(name, in_sync)
+    }
+
+    /// Waits until each partition has a leader and so many replicas in sync. Gives the leaders.
+    pub fn await_leaders(&mut self, name: &str, in_sync: usize) -> Result<Vec<i32>> {
         let begin = Instant::now();
         while begin.elapsed() < LEADER_LIMIT {
             if let Some(leaders) = self.leaders(name, in_sync)? {

@@ -33,7 +33,8 @@ pub fn closed_loop(connection: &mut Connection, frame: &[u8], count: u64, in_fli
     Ok(latencies)
 }
 
-fn acknowledged(answer: Bytes) -> Result<()> {
+/// Takes a produce's answer.
+pub fn acknowledged(answer: Bytes) -> Result<()> {
     match client::produce_code(answer)? {
         0 => Ok(()),
         code => Err(format!("a produce was answered with error {code}").into()),

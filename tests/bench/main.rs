@@ -11,7 +11,9 @@
 //! | `floor` | the least that a log broker has to do, under the same load |
 //! | `steady` | one broker under load |
 //! | `restart` | a broker killed with data to recover, and thousands of clients that come back |
+//! | `compact` | the log cleaner, and a producer beside it |
 //! | `cluster` | three brokers |
+//! | `coordinate` | transactions, groups, a coordinator that changes |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -19,6 +21,8 @@
 mod broker;
 mod client;
 mod cluster;
+mod compact;
+mod coordinate;
 mod floor;
 mod load;
 mod restart;
@@ -53,6 +57,12 @@ enum Work {
     Restart,
     /// 5,000 clients that reconnect.
     Reconnect,
+    /// Transactions, commits, members that join and leave.
+    Coordinate,
+    /// A coordinator with 500,000 committed offsets changes.
+    Failover,
+    /// The log cleaner, alone and beside a producer.
+    Compact,
     /// Three brokers: replication, a new topic, failover of the controller.
     Cluster,
 }
@@ -99,7 +109,7 @@ impl Bench {
     /// True when these rows were asked for.
     fn wants(&self, work: Work) -> bool {
         match self.args.works.as_slice() {
-            [] => work != Work::Cluster || self.args.cluster,
+            [] => !matches!(work, Work::Cluster | Work::Failover) || self.args.cluster,
             works => works.contains(&work) || (work == Work::Cluster && self.args.cluster),
         }
     }
@@ -149,6 +159,8 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             };
             steady::measure(bench, kind, round, &mut note)?;
             restart::measure(bench, kind, round, &mut note)?;
+            coordinate::measure(bench, kind, round, &mut note)?;
+            compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
         }
     }

@@ -72,7 +72,28 @@ pub static CLUSTER_NEW_TOPIC: Row = row("3 brokers: create a topic to its first 
 pub static CLUSTER_FAILOVER: Row =
     row("3 brokers: controller stopped cleanly, to a topic created by the next, ms", 0, Goal::Open);
 
-static ROWS: [&Row; 25] = [
+pub static TRANSACTION_ONE: Row = row("transactions of 10 records, one producer: ms each", 2, Goal::AtMost(2.5));
+pub static TRANSACTION_ONE_CPU: Row = row("the same: CPU ms per transaction", 2, Goal::AtMost(1.5));
+pub static TRANSACTION_MANY: Row = row("transactions of 10 records, 16 producers: ms each", 2, Goal::AtMost(1.0 / 1.2));
+pub static TRANSACTION_MANY_CPU: Row = row("16 producers: CPU ms per transaction", 2, Goal::AtMost(1.0));
+pub static COMMIT: Row = row("8 groups commit 8 partitions each: us per commit", 0, Goal::AtMost(125.0));
+pub static COMMIT_CPU: Row = row("8 groups commit: CPU us per commit", 0, Goal::AtMost(100.0));
+pub static JOIN: Row = row("50 members join a group of 500 partitions, to all assigned: s", 2, Goal::AtMost(0.5));
+pub static LEAVE: Row = row("100 members, 1,000 partitions: one leaves, to all assigned: s", 2, Goal::TimesKafka(0.5));
+pub static COORDINATOR_FAILOVER: Row = row(
+    "2 brokers, 500,000 committed offsets: the coordinator is stopped, to the first answer of the next, ms",
+    0,
+    Goal::TimesKafka(0.25),
+);
+pub static COMPACT_PLAIN: Row =
+    row("compact 100-byte keyed records, plain: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_ZSTD: Row =
+    row("compact 100-byte keyed records, zstd: CPU-s per GB of records", 2, Goal::TimesKafka(0.5));
+pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the most: MB", 0, Goal::TimesKafka(0.5));
+pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
+pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
+
+static ROWS: [&Row; 39] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -92,6 +113,20 @@ static ROWS: [&Row; 25] = [
     &RECONNECT_ALL,
     &RECONNECT_P99,
     &RECONNECT_MEMORY,
+    &TRANSACTION_ONE,
+    &TRANSACTION_ONE_CPU,
+    &TRANSACTION_MANY,
+    &TRANSACTION_MANY_CPU,
+    &COMMIT,
+    &COMMIT_CPU,
+    &JOIN,
+    &LEAVE,
+    &COORDINATOR_FAILOVER,
+    &COMPACT_PLAIN,
+    &COMPACT_ZSTD,
+    &COMPACT_MEMORY,
+    &COMPACT_P99_ALONE,
+    &COMPACT_P99,
     &CLUSTER_64K,
     &CLUSTER_64K_SECONDS,
     &CLUSTER_ONE_P50,

@@ -47,6 +47,19 @@ fn metrics_have_the_names_of_the_jmx_exporter_and_count_what_happens() {
     let before = get(port, "/metrics").1;
     assert_eq!(sample(&before, "kafka_controller_kafkacontroller_activecontrollercount"), Some(1.0), "{before}");
     assert_eq!(sample(&before, "kafka_server_replicamanager_underreplicatedpartitions"), Some(0.0));
+    // A group reads the records and leaves.
+    let read = ["-G", "group", "-e", "-q", "-X", "auto.offset.reset=earliest", "pair"];
+    crate::harness::client::kcat(&broker.address(), &read, "").ok();
+    let grouped = get(port, "/metrics").1;
+    let group = |name: &str| sample(&grouped, &format!("kafka_coordinator_group_groupmetadatamanager_{name}"));
+    // The coordinator may be either broker: its numbers are there in any case.
+    assert!(group("numgroups") <= Some(1.0) && group("numoffsets") == group("numgroupsempty"), "{grouped}");
+    let happened = |name: &str| sample(&grouped, &format!("kafka_server_group_coordinator_metrics_{name}"));
+    assert!(happened("offset_commit_count") >= group("numoffsets"), "{grouped}");
+    assert!(happened("group_completed_rebalance_count") >= group("numgroups"), "{grouped}");
+    let manager = "kafka_coordinator_transaction_transactionmarkerchannelmanager";
+    assert_eq!(sample(&grouped, &format!("{manager}_unknowndestinationqueuesize")), Some(0.0));
+    assert_eq!(sample(&grouped, &format!("{manager}_logappendretryqueuesize")), Some(0.0));
     assert_eq!(sample(&before, "kafka_server_replicamanager_isrshrinks_total"), Some(0.0));
     assert!(sample(&before, "kafka_server_brokertopicmetrics_messagesin_total") >= Some(3.0), "{before}");
     assert!(sample(&before, r#"kafka_server_brokertopicmetrics_bytesin_total{topic="pair"}"#) > Some(60.0));

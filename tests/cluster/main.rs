@@ -9,9 +9,12 @@
 
 mod harness;
 
+mod admin_calls;
 mod apis;
 mod bad_input;
+mod broken_journals;
 mod clients;
+mod cluster_tools;
 mod compaction;
 mod configs;
 mod console;
@@ -21,9 +24,11 @@ mod elections;
 mod ensemble;
 mod fencing;
 mod frames;
+mod group_input;
 mod groups;
 mod handover;
 mod history;
+mod log_dirs;
 mod lost_disk;
 mod metamorphosis;
 mod misfortunes;
@@ -37,7 +42,10 @@ mod replication;
 mod rolling;
 mod scripts;
 mod start_up;
+mod streams;
 mod tools;
 mod transactions;
+mod txn_steps;
+mod users_session;
 mod znodes;
 mod zookeeper_loss;

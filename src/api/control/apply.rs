@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::Admin;
-use crate::base::env::Lane;
+use crate::base::env::{Lane, Tasks};
 use crate::base::{Env, ErrorCode, TopicId, TopicPartition};
 use crate::cluster::Cluster;
 use crate::config::live::LiveConfig;
@@ -79,6 +79,10 @@ impl Applier {
         let tasks = parts.env.tasks.clone();
         tasks.spawn_vital(Lane::Control, "control applier", async move {
             let mut task = Task { parts, checkpointing: false, refused: BTreeSet::new() };
+            for hand_over in [&task.parts.groups.hand_over, &task.parts.txns.hand_over] {
+                let (tasks, admin) = (task.parts.env.tasks.clone(), task.parts.admin.clone());
+                hand_over.ask_by(Box::new(move || ask_for_roles(&tasks, admin.clone())));
+            }
             while let Some(command) = commands.recv().await {
                 // A dropped answer is a closed connection: the controller asks again.
                 match command {
@@ -223,18 +227,24 @@ impl Task {
                 partition = %id, leader = assignment.leader, epoch = assignment.leader_epoch, isr = ?assignment.isr,
                 "refusing to lead: the log of this replica is not in any log directory, or not whole yet, and the other replicas would \
                  cut theirs to it. If its disk can be brought back, do so and start this broker again; if not, let another replica lead \
-                 (an unclean election, if none is in sync), and this one is filled from it"
+                 (an unclean election, if none is in sync), and this one is filled from it. (A file \"refilling\" in the partition's directory \
+                 says that it is not whole)"
             );
             self.refused.insert(id);
             return ErrorCode::KafkaStorageError;
         }
         let topic_id = (!topic_id.is_zero()).then_some(topic_id);
         let config = || self.parts.config.topic(&self.parts.cluster.overrides.get(topic));
+        if self.should_hand_over(&id, &assignment) {
+            tracing::error!(partition = %id, "refusing to lead: the log is broken here, and another in-sync replica can lead");
+            self.refused.insert(id);
+            return ErrorCode::KafkaStorageError;
+        }
         match self.parts.replicas.assign(&id, topic_id, &assignment, &config).await {
             Ok(()) => {
                 if is_new_here && let Some(Hosted::Online(partition)) = self.parts.replicas.hosted(&id) {
                     // A change that came while the log was being made found no log to tell.
-                    partition.log.set_config(config());
+                    partition.log().set_config(config());
                 }
                 if state.leader == self.parts.cluster.broker_id {
                     self.coordinate(&id, state.leader_epoch);
@@ -274,13 +284,20 @@ impl Task {
         let before = self.refused.len();
         self.refused.retain(|id| !led(id));
         if self.refused.len() < before {
-            let admin = self.parts.admin.clone();
-            self.parts.env.tasks.spawn(Lane::Control, "ask for roles", async move {
-                if let Err(error) = admin.ask_for_roles().await {
-                    tracing::warn!(%error, "could not ask the controller to fill replicas again: a restart of this broker will");
-                }
-            });
+            ask_for_roles(&self.parts.env.tasks, self.parts.admin.clone());
         }
+    }
+
+    /// Is this a coordinator's partition that can't be read here, and somebody else is in sync?
+    fn should_hand_over(&self, id: &TopicPartition, assignment: &Assignment) -> bool {
+        let refuses = match &*id.topic {
+            OFFSETS_TOPIC => self.parts.groups.hand_over.refuses(id.partition),
+            TRANSACTION_TOPIC => self.parts.txns.hand_over.refuses(id.partition),
+            _ => false,
+        };
+        let me = self.parts.cluster.broker_id;
+        let image = self.parts.cluster.metadata.load();
+        refuses && assignment.leader == me && assignment.isr.iter().any(|id| *id != me && image.is_alive(*id))
     }
 
     /// This broker leads the partition: if it is a coordinator's journal, what is in it is coordinated from here.
@@ -381,6 +398,15 @@ impl Task {
         }
         answer
     }
+}
+
+/// Has the controller say again what this broker leads and follows.
+fn ask_for_roles(tasks: &Tasks, admin: Arc<Admin>) {
+    tasks.spawn(Lane::Control, "ask for roles", async move {
+        if let Err(error) = admin.ask_for_roles().await {
+            tracing::warn!(%error, "could not ask the controller for this broker's roles again: a restart of this broker will");
+        }
+    });
 }
 
 /// Topics whose config one LeaderAndIsr has asked for.

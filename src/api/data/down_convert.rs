@@ -54,7 +54,7 @@ pub async fn convert(
     }
     let id = TopicPartition::new(key.topic.clone(), key.partition);
     let Ok(partition) = api.replicas.get(&id) else { return ForOldClient::AsItIs };
-    let config = partition.log.config();
+    let config = partition.log().config();
     if config.compression_type == CompressionType::Zstd {
         return ForOldClient::Refused(ErrorCode::UnsupportedCompressionType);
     }

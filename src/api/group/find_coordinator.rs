@@ -1,10 +1,11 @@
 //! FindCoordinator (0-6): the leader of the partition that a group's or transactional id hashes to; makes the internal topic on first use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::{Api, Malformed, Outcome, Peer, Request};
 use crate::base::{BrokerId, ErrorCode};
-use crate::cluster::Endpoint;
+use crate::cluster::{Endpoint, MetadataImage};
 use crate::group::OFFSETS_TOPIC;
 use crate::txn::TRANSACTION_TOPIC;
 use crate::wire::{FindCoordinatorRequest, FindCoordinatorResponse, FindCoordinatorResponseCoordinator, Str};
@@ -18,7 +19,12 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 
-/// Answers from the metadata image; a topic that is created on the way is answered as COORDINATOR_NOT_AVAILABLE.
+/// How long the creation of an internal topic is waited for: a client that is told COORDINATOR_NOT_AVAILABLE comes back half a second
+/// later.
+const CREATION_WAIT: Duration = Duration::from_secs(1);
+
+/// Answers from the metadata image. Who asks first waits for the topic to be created and led; after a second it is told
+/// COORDINATOR_NOT_AVAILABLE.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
     let asked: FindCoordinatorRequest = request.decode()?;
@@ -29,12 +35,32 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         SHARE if version >= FIRST_SHARE_VERSION => Err(ErrorCode::CoordinatorNotAvailable),
         _ => Err(ErrorCode::InvalidRequest),
     };
-    if let Ok(topic) = topic {
-        make_topic(api, topic).await;
+    let is_new = topic.is_ok_and(|topic| !api.cluster.metadata.load().contains(topic));
+    let replier = request.replier();
+    let (then, peer) = (api.clone(), request.peer.clone());
+    let answer = move || replier.reply(&answer(&then, &peer, topic, keys, version));
+    if !is_new {
+        return Ok(answer());
     }
+    let api = api.clone();
+    Ok(Outcome::later(async move {
+        if let Ok(topic) = topic {
+            make_topic(&api, topic).await;
+        }
+        answer()
+    }))
+}
+
+fn answer(
+    api: &Api,
+    peer: &Peer,
+    topic: Result<&'static str, ErrorCode>,
+    keys: Vec<Str>,
+    version: i16,
+) -> FindCoordinatorResponse {
     let mut coordinators: Vec<_> = keys
         .into_iter()
-        .map(|key| match topic.and_then(|topic| coordinator(api, &request.peer, topic, &key)) {
+        .map(|key| match topic.and_then(|topic| coordinator(api, peer, topic, &key)) {
             Ok((node_id, endpoint)) => FindCoordinatorResponseCoordinator {
                 key,
                 node_id,
@@ -52,7 +78,7 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             },
         })
         .collect();
-    let answer = if version >= FIRST_BATCH_VERSION {
+    if version >= FIRST_BATCH_VERSION {
         FindCoordinatorResponse { coordinators, ..Default::default() }
     } else {
         let one = coordinators.pop().unwrap_or_default();
@@ -63,15 +89,20 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
             port: one.port,
             ..Default::default()
         }
-    };
-    Ok(request.replier().reply(&answer))
+    }
 }
 
+/// Creates an internal topic and waits until all its partitions have leaders; not for long.
 async fn make_topic(api: &Api, topic: &'static str) {
-    if !api.cluster.metadata.load().contains(topic) {
-        let codes = api.admin.auto_create(&[topic.into()]).await;
-        tracing::debug!(?codes, "an internal topic is asked for the first time");
+    let codes = api.admin.auto_create(&[topic.into()]).await;
+    tracing::debug!(?codes, "an internal topic is asked for the first time");
+    if codes.values().any(|code| *code == ErrorCode::InvalidReplicationFactor) {
+        return; // too few brokers: nothing comes
     }
+    let led = |image: &MetadataImage| {
+        image.topics.get(topic).is_some_and(|topic| topic.partitions.values().all(|partition| partition.leader >= 0))
+    };
+    let _ = tokio::time::timeout(CREATION_WAIT, api.cluster.metadata.wait_until(led)).await; // what is known then is told
 }
 
 fn coordinator(api: &Api, peer: &Peer, topic: &str, key: &str) -> Result<(BrokerId, Endpoint), ErrorCode> {

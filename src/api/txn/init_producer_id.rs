@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::code_for;
 use crate::api::{Api, Malformed, Outcome, Request};
 use crate::base::ErrorCode;
-use crate::txn::Producer;
+use crate::txn::{INIT_WAIT, Producer};
 use crate::wire::{InitProducerIdRequest, InitProducerIdResponse};
 
 /// The first version whose clients know PRODUCER_FENCED.
@@ -37,9 +37,15 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         (id, epoch) => Some(Producer { id, epoch }),
     };
     let Some(id) = asked.transactional_id else {
-        let fresh = api.cluster.producer_ids.next().map(|id| Producer { id, epoch: 0 });
-        // Without one the next block is on its way: the client asks again.
-        return Ok(answer(fresh.ok_or(ErrorCode::CoordinatorLoadInProgress)));
+        let made = |id| Producer { id, epoch: 0 };
+        if let Some(id) = api.cluster.producer_ids.next() {
+            return Ok(answer(Ok(made(id))));
+        }
+        let cluster = api.cluster.clone();
+        return Ok(Outcome::later(async move {
+            let id = cluster.producer_ids.next_within(INIT_WAIT).await;
+            answer(id.map(made).ok_or(ErrorCode::CoordinatorLoadInProgress))
+        }));
     };
     let txns = api.txns.clone();
     let id: Arc<str> = (&id).into();

@@ -22,7 +22,7 @@ keys! { SERVER =
         "Largest record batch a topic accepts.";
     "num.io.threads" Int "8", AtLeast(1), Cluster, NoEffect(THREADS),
         "Request handler threads.";
-    "num.replica.alter.log.dirs.threads" Int null, Any, ReadOnly, NoEffect(THREADS),
+    "num.replica.alter.log.dirs.threads" Int null, Any, ReadOnly, Works,
         "Threads that move replicas between log directories; one a directory when unset.";
     "background.threads" Int "10", AtLeast(1), Cluster, NoEffect(THREADS),
         "Threads for background work.";

@@ -42,6 +42,8 @@ pub(super) struct Cleaning {
     throttle: Throttle,
     /// One choice at a time, so that no two threads take the same log.
     picking: tokio::sync::Mutex<()>,
+    /// A pass has ended.
+    ended: tokio::sync::Notify,
     threads: Mutex<Vec<JoinHandle<()>>>,
     seed: u64,
 }
@@ -80,8 +82,23 @@ impl Cleaning {
             state: Mutex::default(),
             throttle: Throttle::default(),
             picking: tokio::sync::Mutex::new(()),
+            ended: tokio::sync::Notify::new(),
             threads: Mutex::default(),
             seed,
+        }
+    }
+
+    /// Waits until no pass over the partition's log is under way. The caller has seen to it that none begins, and that one that runs
+    /// gives up.
+    pub(super) async fn end_of_pass(&self, partition: &TopicPartition) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable(); // before the look, so that no end is missed
+            if !self.state.lock().in_progress.contains(partition) {
+                return;
+            }
+            ended.await;
         }
     }
 }
@@ -96,20 +113,25 @@ struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.cleaning.state.lock().in_progress.remove(self.log.partition());
+        self.cleaning.ended.notify_waiters();
     }
 }
 
 /// What a pass asks between its steps.
 struct Thread<'a> {
     index: usize,
+    manager: &'a LogManager,
     cleaning: &'a Cleaning,
+    partition: &'a TopicPartition,
     stopping: watch::Receiver<bool>,
     clock: Clock,
 }
 
 impl cleaner::Watch for Thread<'_> {
     fn is_stopped(&self) -> bool {
-        *self.stopping.borrow() || self.index >= self.cleaning.config.borrow().threads
+        *self.stopping.borrow()
+            || self.index >= self.cleaning.config.borrow().threads
+            || self.manager.is_moving(self.partition)
     }
 
     fn budget(&self) -> u64 {
@@ -200,7 +222,9 @@ impl LogManager {
         let config = self.cleaning.config.borrow().pass(self.cleaning.seed);
         let watch = Thread {
             index: thread,
+            manager: self,
             cleaning: &self.cleaning,
+            partition: name,
             stopping: self.stopping.subscribe(),
             clock: self.shared.env.clock.clone(),
         };
@@ -256,12 +280,16 @@ impl LogManager {
         state.seen = Some(seen);
         let (log, plan, _) = found.swap_remove(best?);
         state.in_progress.insert(log.partition().clone());
-        Some(Claim { cleaning: &self.cleaning, log, plan })
+        drop(state);
+        let claim = Claim { cleaning: &self.cleaning, log, plan };
+        // A move that began after the look around waits for the end of what it finds in progress: one of both sees the other.
+        (!self.is_moving(claim.log.partition())).then_some(claim)
     }
 
-    /// Current logs of compacted topics that are neither uncleanable nor on a failed directory.
+    /// Current logs of compacted topics that are neither uncleanable, nor being moved, nor on a failed directory.
     fn compacted(&self, also: impl Fn(&State, &Log) -> bool) -> Vec<Arc<Log>> {
-        let logs = self.logs();
+        let mut logs = self.logs();
+        logs.retain(|log| !self.is_moving(log.partition()));
         let state = self.cleaning.state.lock();
         logs.into_iter()
             .filter(|log| log.config().cleanup.compact && log.is_online())

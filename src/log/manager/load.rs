@@ -103,6 +103,7 @@ impl LogManager {
         topic_config: &(dyn Fn(&str) -> Arc<LogConfig> + Sync),
         cancel: &CancelFlag,
     ) -> Result<(), StartError> {
+        self.finish_promotions();
         let mut works = Vec::new();
         let mut seen: BTreeMap<(TopicPartition, bool), PathBuf> = BTreeMap::new();
         for home in self.homes.iter().filter(|h| h.is_online()) {

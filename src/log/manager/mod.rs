@@ -2,14 +2,16 @@
 //!
 //! Called by `replica` and `broker`. The maps are locks of their own, never held while a log's mutex is awaited or a disk is called.
 //! A directory that fails keeps its logs in the maps: they answer storage errors until the replicas let go. `load` builds it, `background`
-//! and `cleaning` keep it, `stop` ends it. Kafka's `LogManager`.
+//! and `cleaning` keep it, `moving` moves logs from one directory to another, `stop` ends it. Kafka's `LogManager`.
 
 mod background;
 mod cleaning;
 mod load;
+mod moving;
 mod prepare;
 mod stop;
 
+pub use moving::Promotion;
 pub use prepare::NewLog;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +33,7 @@ use super::error::LogError;
 use super::home::{Home, Shared};
 use super::names;
 use super::open::{CancelFlag, OpenOptions};
-use super::partition_log::Log;
+use super::partition_log::{Log, LogWriter};
 
 /// What the manager is told by the broker's configuration; times in ms.
 #[derive(Clone, Debug)]
@@ -183,6 +185,11 @@ impl LogManager {
         }
     }
 
+    /// Is a directory in use? None when `log.dirs` does not name it.
+    pub fn is_dir_online(&self, dir: &Path) -> Option<bool> {
+        self.homes.iter().find(|home| home.path() == dir).map(|home| home.is_online())
+    }
+
     /// What all logs share: switches that change at run time.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -200,7 +207,7 @@ impl LogManager {
         }
     }
 
-    /// The partition's log, made where there is none: in `preferred_dir`, or in the directory with the fewest partitions. On return its
+    /// The partition's log, made where there is none (and then, unless it is new, as one that is refilling): in `preferred_dir`, or in the directory with the fewest partitions. On return its
     /// directory and `partition.metadata` are on the device.
     ///
     /// # Errors
@@ -225,7 +232,11 @@ impl LogManager {
                     failed.check()?;
                 }
                 let home = self.choose(preferred_dir)?;
-                let log = self.make(&home, partition, &names::dir_name(partition), config, false).await?;
+                let name = names::dir_name(partition);
+                if !is_new {
+                    self.begin_refilling(&home, partition, &name).await?;
+                }
+                let log = self.make(&home, partition, &name, config, false).await?;
                 self.current.write().insert(partition.clone(), Arc::clone(&log));
                 log
             }
@@ -236,31 +247,6 @@ impl LogManager {
             let here = Arc::clone(&log);
             log.gate().run(move || here.assign_topic_id(id)).await?;
         }
-        Ok(log)
-    }
-
-    /// Makes the log that a partition moves to, in `dir`; the one that is there if there is.
-    ///
-    /// # Errors
-    /// The directory is not usable; storage.
-    pub async fn create_future(
-        self: &Arc<Self>,
-        partition: &TopicPartition,
-        config: Arc<LogConfig>,
-        dir: &Path,
-    ) -> Result<Arc<Log>, LogError> {
-        let _changing = self.changing.lock().await;
-        if let Some(log) = self.get_future(partition) {
-            return Ok(log);
-        }
-        let home = self.choose(Some(dir))?;
-        let name = names::future_name(partition, self.shared.env.rng.uuid());
-        let log = self.make(&home, partition, &name, config, true).await?;
-        if let Some(id) = self.get(partition).and_then(|current| current.topic_id()) {
-            let here = Arc::clone(&log);
-            log.gate().run(move || here.assign_topic_id(id)).await?;
-        }
-        self.futures.write().insert(partition.clone(), Arc::clone(&log));
         Ok(log)
     }
 
@@ -280,6 +266,25 @@ impl LogManager {
                 h.check().err().unwrap_or_else(|| LogError::NoSuchDir(h.path().to_path_buf()))
             })),
         }
+    }
+
+    /// A directory with the file that says so in it, from the first moment on that it has the partition's name.
+    async fn begin_refilling(&self, home: &Arc<Home>, partition: &TopicPartition, name: &str) -> Result<(), LogError> {
+        let (here, dir) = (Arc::clone(home), home.path().join(name));
+        // What a kill leaves of it, the next start removes.
+        let at_first = home.path().join(names::delete_name(partition, self.shared.env.rng.uuid()));
+        home.gate()
+            .run(move || {
+                let disk = &here.shared().disk;
+                let made = disk
+                    .create_dir_all(&at_first)
+                    .and_then(|()| disk.write(&at_first.join(names::REFILLING), b""))
+                    .and_then(|()| disk.sync_dir(&at_first))
+                    .and_then(|()| disk.rename(&at_first, &dir))
+                    .and_then(|()| disk.sync_dir(here.path()));
+                made.map_err(|e| here.fail("making a log", &e))
+            })
+            .await
     }
 
     async fn make(
@@ -315,24 +320,7 @@ impl LogManager {
         self.delete_future_locked(partition).await?;
         let log = self.current.write().remove(partition);
         match log {
-            Some(log) => self.retire(log).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Ends a move: the log it was to go to is deleted.
-    ///
-    /// # Errors
-    /// Storage.
-    pub async fn delete_future(self: &Arc<Self>, partition: &TopicPartition) -> Result<(), LogError> {
-        let _changing = self.changing.lock().await;
-        self.delete_future_locked(partition).await
-    }
-
-    async fn delete_future_locked(&self, partition: &TopicPartition) -> Result<(), LogError> {
-        let log = self.futures.write().remove(partition);
-        match log {
-            Some(log) => self.retire(log).await,
+            Some(log) => self.retire(&mut log.lock().await).await,
             None => Ok(()),
         }
     }
@@ -343,12 +331,11 @@ impl LogManager {
         self.futures.write().remove(partition);
     }
 
-    async fn retire(&self, log: Arc<Log>) -> Result<(), LogError> {
+    async fn retire(&self, writer: &mut LogWriter) -> Result<(), LogError> {
+        let log = Arc::clone(writer.log());
         let name = names::delete_name(log.partition(), self.shared.env.rng.uuid());
         let delay = log.config().file_delete_delay_ms;
-        let retired = log
-            .lock()
-            .await
+        let retired = writer
             .run(move |log, _| {
                 log.closed.store(true, Ordering::Release);
                 log.deleted.store(true, Ordering::Release);
@@ -361,40 +348,6 @@ impl LogManager {
         retired?;
         // A new log of the same name starts uncleaned.
         set_cleaned(&log, None).await
-    }
-
-    /// The log that a partition was moved to becomes its log, with the high watermark it had; the old one is deleted. The caller has made
-    /// sure that nothing is appended meanwhile.
-    ///
-    /// # Errors
-    /// There is no such log; storage.
-    pub async fn promote_future(self: &Arc<Self>, partition: &TopicPartition) -> Result<Arc<Log>, LogError> {
-        let _changing = self.changing.lock().await;
-        let future = self.get_future(partition).ok_or_else(|| LogError::Gone(partition.clone()))?;
-        let name = names::dir_name(partition);
-        future
-            .lock()
-            .await
-            .run(move |log, _| {
-                log.move_dir(&name)?;
-                log.future.store(false, Ordering::Release);
-                Ok(())
-            })
-            .await?;
-        let cleaned = self.get(partition).and_then(|old| old.home().cleaned_up_to(partition));
-        set_cleaned(&future, cleaned).await?;
-        let old = {
-            let (mut current, mut futures) = (self.current.write(), self.futures.write());
-            futures.remove(partition);
-            current.insert(partition.clone(), Arc::clone(&future))
-        };
-        if let Some(old) = old {
-            future.set_high_watermark(old.high_watermark());
-            if old.is_online() {
-                self.retire(old).await?;
-            }
-        }
-        Ok(future)
     }
 
     /// Writes every directory's `replication-offset-checkpoint`.

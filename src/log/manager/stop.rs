@@ -21,6 +21,7 @@ impl LogManager {
     pub async fn shutdown(self: &Arc<Self>) {
         self.stopping.send_replace(true);
         self.stop_cleaner().await;
+        drop(self.changing.lock().await); // a log that is taking another's place has taken it
         let manager = Arc::clone(self);
         match self.shared.disk {
             Disk::Real => self.shared.env.tasks.blocking(move || manager.stop_blocking()).await,

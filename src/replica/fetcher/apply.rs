@@ -35,7 +35,7 @@ pub(super) enum Trouble {
 impl Followed {
     /// What to ask the leader for next.
     pub fn ask(&self, max_bytes: i32) -> super::session::Ask {
-        let log = &self.partition.log;
+        let log = &self.partition.log();
         let wanted = Wanted {
             fetch_offset: log.leo(),
             log_start_offset: log.start_offset(),
@@ -48,26 +48,26 @@ impl Followed {
 
     /// Is this replica one of those that `follower.replication.throttled.replicas` names?
     pub fn is_throttled(&self, me: BrokerId) -> bool {
-        let Partition { id, log, .. } = &*self.partition;
-        log.config().follower_throttled_replicas.contains(id.partition, me)
+        let Partition { id, .. } = &*self.partition;
+        self.partition.log().config().follower_throttled_replicas.contains(id.partition, me)
     }
 
     /// Before the first fetch: a log that knows no epoch can't find out by fetching where it parts from the leader's, so it goes back
     /// to what is committed.
     pub async fn prepare(&self) -> Result<(), Trouble> {
-        let log = &self.partition.log;
+        let log = &self.partition.log();
         let knows_epochs = log.latest_epoch().is_some() && !sabotage::is_on(Sabotage::TruncateToHighWatermark);
         if knows_epochs || log.leo() <= log.high_watermark() {
             return Ok(());
         }
         let Some(mut writer) = self.writer().await else { return Ok(()) };
-        let to = log.high_watermark();
+        let to = writer.log().high_watermark();
         writer.truncate_to(to).await.map(|_| ()).map_err(|error| self.storage(&error))
     }
 
     /// The append mutex, while the replica still follows in its epoch.
     async fn writer(&self) -> Option<LogWriter> {
-        let writer = self.partition.log.lock().await;
+        let writer = self.partition.lock().await;
         self.is_current().then_some(writer)
     }
 
@@ -79,34 +79,24 @@ impl Followed {
     /// Appends what came and takes over the leader's high watermark and log start.
     pub async fn append(&self, records: Bytes, high_watermark: i64, log_start_offset: i64) -> Result<(), Trouble> {
         let Some(mut writer) = self.writer().await else { return Ok(()) };
-        let log = &self.partition.log;
+        let log = Arc::clone(writer.log());
         if !records.is_empty() {
-            let mut appended = writer.append_follower(records.clone(), self.leader_epoch).await;
-            if let Err(AppendError::UnexpectedOffset { first, last, leo }) = appended
-                && leo == log.start_offset()
-                && first < leo
-                && last >= leo
-            {
-                // An empty log that starts within a batch: the leader's log start lies there. Take the whole batch.
-                writer.truncate_fully_and_start_at(first).await.map_err(|error| self.storage(&error))?;
-                appended = writer.append_follower(records, self.leader_epoch).await;
-            }
-            appended.map_err(|error| self.refused(&error))?;
+            append_from_within(&mut writer, records, self.leader_epoch).await.map_err(|error| self.refused(&error))?;
         }
-        {
+        let is_whole = {
             let state = self.partition.touch(); // held, so that no leader's watermark is overwritten
             let follows = matches!(state.role, Role::Follower { .. }) && state.leader_epoch == self.leader_epoch;
             if follows && high_watermark >= 0 && high_watermark != log.high_watermark() {
                 log.set_high_watermark(high_watermark);
             }
-            if follows && self.partition.is_refilling() && high_watermark >= 0 && log.leo() >= high_watermark {
-                tracing::info!(partition = %self.partition.id, log_end = log.leo(), "a lost log is whole again");
-                self.partition.set_refilling(false);
-            }
+            follows && high_watermark >= 0 && log.leo() >= high_watermark
+        };
+        if is_whole && log.is_refilling() {
+            writer.refilled().await.map_err(|error| self.storage(&error))?;
+            tracing::info!(partition = %self.partition.id, log_end = log.leo(), "a lost log is whole again");
         }
-        drop(writer);
         if log_start_offset > log.start_offset() && log_start_offset <= log.high_watermark() {
-            log.increment_start_offset(log_start_offset).await.map_err(|error| self.storage(&error))?;
+            writer.increment_start_offset(log_start_offset).await.map_err(|error| self.storage(&error))?;
         }
         Ok(())
     }
@@ -114,7 +104,7 @@ impl Followed {
     /// Cuts what the leader does not have.
     pub async fn truncate(&self, leader: EpochEnd) -> Result<(), Trouble> {
         let Some(mut writer) = self.writer().await else { return Ok(()) };
-        let log = &self.partition.log;
+        let log = Arc::clone(writer.log());
         let to = truncation::cut(leader, log.end_offset_for(leader.epoch), log.leo(), log.high_watermark());
         tracing::info!(
             partition = %self.partition.id, to, log_end = log.leo(), high_watermark = log.high_watermark(), ?leader,
@@ -179,5 +169,22 @@ impl Followed {
     fn storage(&self, error: &LogError) -> Trouble {
         tracing::error!(partition = %self.partition.id, %error, "could not change the log of a follower");
         Trouble::Fail
+    }
+}
+
+/// Appends as a follower. An empty log that starts within the first batch, since the log that is copied does, takes the whole batch.
+pub(in crate::replica) async fn append_from_within(
+    writer: &mut LogWriter,
+    records: Bytes,
+    leader_epoch: i32,
+) -> Result<(), AppendError> {
+    match writer.append_follower(records.clone(), leader_epoch).await {
+        Err(AppendError::UnexpectedOffset { first, last, leo })
+            if leo == writer.log().start_offset() && first < leo && last >= leo =>
+        {
+            writer.truncate_fully_and_start_at(first).await.map_err(AppendError::Log)?;
+            writer.append_follower(records, leader_epoch).await.map(|_| ())
+        }
+        appended => appended.map(|_| ()),
     }
 }

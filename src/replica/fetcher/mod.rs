@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(super) use apply::append_from_within;
 pub use settings::FetcherSettings;
 
 use super::partition::Partition;

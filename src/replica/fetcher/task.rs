@@ -275,7 +275,7 @@ impl Task {
     async fn take_one(&mut self, id: &TopicPartition, answer: FetchResponsePartition) -> Result<(), Trouble> {
         let Some(entry) = self.partitions.get(id) else { return Ok(()) };
         let followed = &entry.followed;
-        if self.session.asked(id).is_none_or(|ask| ask.wanted.fetch_offset != followed.partition.log.leo()) {
+        if self.session.asked(id).is_none_or(|ask| ask.wanted.fetch_offset != followed.partition.log().leo()) {
             return Ok(()); // the log has moved meanwhile: ask again from where it is
         }
         match ErrorCode::from_code(answer.error_code) {
@@ -297,7 +297,7 @@ impl Task {
                     self.shared.throttle.record(self.shared.env.clock.now(), bytes);
                 }
                 if let Some(entry) = self.partitions.get_mut(id) {
-                    entry.has_committed = answer.high_watermark <= entry.followed.partition.log.leo();
+                    entry.has_committed = answer.high_watermark <= entry.followed.partition.log().leo();
                 }
                 appended
             }

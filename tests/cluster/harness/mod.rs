@@ -2,7 +2,9 @@
 
 pub mod broker;
 pub mod client;
+pub mod coordinators;
 pub mod gate;
+pub mod groups;
 pub mod partitions;
 pub mod process;
 pub mod raw;

@@ -61,7 +61,7 @@ async fn produce_checks_come_in_kafkas_order() {
     broken[60] ^= 1;
     client.send(&produce_records("t", 1, broken.into()), 11).await;
     assert_eq!(client.produced().await.1.error_code, 2, "CORRUPT_MESSAGE");
-    assert_eq!(bed.partition("t").log.leo(), 0);
+    assert_eq!(bed.partition("t").log().leo(), 0);
 }
 
 #[tokio::test(start_paused = true)]

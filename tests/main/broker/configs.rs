@@ -16,7 +16,7 @@ pub async fn write(bed: &Bed, entity: &ConfigEntity, pairs: &[(&str, &str)]) {
 }
 
 fn max_message(bed: &Bed, topic: &str) -> i64 {
-    i64::from(bed.partition(topic).log.config().max_message_bytes)
+    i64::from(bed.partition(topic).log().config().max_message_bytes)
 }
 
 #[tokio::test(start_paused = true)]

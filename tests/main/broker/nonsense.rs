@@ -158,5 +158,5 @@ async fn batches_that_lie_are_refused_or_kept_whole() {
     client.send(&produce("t", 1), PRODUCE).await;
     let (_, partition) = client.produced().await;
     assert_eq!(partition.error_code, 0);
-    assert_eq!(bed.partition("t").log.leo(), partition.base_offset + 1);
+    assert_eq!(bed.partition("t").log().leo(), partition.base_offset + 1);
 }

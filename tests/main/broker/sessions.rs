@@ -82,7 +82,7 @@ async fn expiry_is_survived_again_and_again() {
 async fn watches_are_set_and_configs_read_again_in_a_new_session() {
     let bed = Bed::new().await;
     bed.topic("t", &[ME]).await;
-    let limit = || i64::from(bed.partition("t").log.config().max_message_bytes);
+    let limit = || i64::from(bed.partition("t").log().config().max_message_bytes);
     bed.server.put("/config/topics/t", r#"{"version":1,"config":{"max.message.bytes":"3000"}}"#); // nobody is told
     bed.settle().await;
     assert_ne!(limit(), 3000);

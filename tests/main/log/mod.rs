@@ -9,4 +9,4 @@ mod idle;
 mod keep;
 mod manager;
 mod producers;
-mod support;
+pub mod support;

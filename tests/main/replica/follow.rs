@@ -231,7 +231,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn bytes_of(replicas: &Replicas) -> (i64, i64, u64) {
-    let log = &partition(replicas).log;
+    let log = &partition(replicas).log();
     (log.start_offset(), log.leo(), log.size_bytes())
 }
 
@@ -242,13 +242,13 @@ async fn follower_copies_and_the_high_watermark_follows_on_both() {
     serve(&net, leader.clone());
     assign(&leader, LEADER, 0).await;
     append(&leader, 5).await;
-    assert_eq!(partition(&leader).log.high_watermark(), 0, "the follower is in sync and has nothing yet");
+    assert_eq!(partition(&leader).log().high_watermark(), 0, "the follower is in sync and has nothing yet");
     assign(&follower, LEADER, 0).await;
-    until("five records on the follower", || partition(&follower).log.leo() == 5).await;
-    until("their commit", || partition(&leader).log.high_watermark() == 5).await;
-    until("the follower's high watermark", || partition(&follower).log.high_watermark() == 5).await;
+    until("five records on the follower", || partition(&follower).log().leo() == 5).await;
+    until("their commit", || partition(&leader).log().high_watermark() == 5).await;
+    until("the follower's high watermark", || partition(&follower).log().high_watermark() == 5).await;
     append(&leader, 3).await;
-    until("three more", || partition(&leader).log.high_watermark() == 8).await;
+    until("three more", || partition(&leader).log().high_watermark() == 8).await;
     assert_eq!(bytes_of(&leader), bytes_of(&follower));
 }
 
@@ -262,7 +262,7 @@ async fn follower_that_is_told_before_its_leader_tries_again_soon() {
     assign(&leader, LEADER, 0).await;
     append(&leader, 2).await;
     let start = Instant::now();
-    until("the records", || partition(&follower).log.leo() == 2).await;
+    until("the records", || partition(&follower).log().leo() == 2).await;
     assert!(start.elapsed() <= Duration::from_millis(300), "{:?}", start.elapsed());
 }
 
@@ -275,17 +275,17 @@ async fn unclean_tail_is_cut_by_epoch_and_replaced() {
     assign(&leader, LEADER, 0).await;
     append(&leader, 4).await;
     assign(&follower, LEADER, 0).await;
-    until("the common part", || partition(&follower).log.leo() == 4).await;
+    until("the common part", || partition(&follower).log().leo() == 4).await;
     assign(&follower, FOLLOWER, 1).await;
     append(&follower, 6).await;
     assign(&leader, LEADER, 2).await;
     append(&leader, 3).await;
-    assert_eq!(partition(&follower).log.leo(), 10);
+    assert_eq!(partition(&follower).log().leo(), 10);
     assign(&follower, LEADER, 2).await;
     until("the leader's records", || bytes_of(&follower) == bytes_of(&leader)).await;
-    let log = &partition(&follower).log;
+    let log = &partition(&follower).log();
     assert_eq!((log.leo(), log.epoch_at(3), log.epoch_at(4), log.epoch_start(1)), (7, Some(0), Some(2), None));
-    until("the commit", || partition(&leader).log.high_watermark() == 7).await;
+    until("the commit", || partition(&leader).log().high_watermark() == 7).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,12 +297,12 @@ async fn follower_below_the_leaders_start_begins_anew_there() {
     append(&leader, 6).await;
     {
         let p = partition(&leader);
-        p.log.set_high_watermark(6);
-        p.log.increment_start_offset(4).await.expect("raised");
+        p.log().set_high_watermark(6);
+        p.log().increment_start_offset(4).await.expect("raised");
     }
     assign(&follower, LEADER, 0).await;
-    until("the rest", || partition(&follower).log.leo() == 6).await;
-    assert_eq!(partition(&follower).log.start_offset(), 4);
+    until("the rest", || partition(&follower).log().leo() == 6).await;
+    assert_eq!(partition(&follower).log().start_offset(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,9 +313,9 @@ async fn leaders_log_start_is_taken_over() {
     assign(&leader, LEADER, 0).await;
     append(&leader, 6).await;
     assign(&follower, LEADER, 0).await;
-    until("the commit", || partition(&follower).log.high_watermark() == 6).await;
-    partition(&leader).log.increment_start_offset(3).await.expect("raised");
-    until("the start", || partition(&follower).log.start_offset() == 3).await;
+    until("the commit", || partition(&follower).log().high_watermark() == 6).await;
+    partition(&leader).log().increment_start_offset(3).await.expect("raised");
+    until("the start", || partition(&follower).log().start_offset() == 3).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,13 +326,13 @@ async fn leadership_ends_the_copying_and_idle_fetchers_end() {
     assign(&leader, LEADER, 0).await;
     append(&leader, 1).await;
     assign(&follower, LEADER, 0).await;
-    until("the record", || partition(&follower).log.leo() == 1).await;
+    until("the record", || partition(&follower).log().leo() == 1).await;
     assert_eq!(follower.fetchers().expect("fetchers").tasks(), 1);
     assign(&follower, FOLLOWER, 1).await;
     assert_eq!(follower.fetchers().expect("fetchers").tasks(), 0);
     append(&leader, 1).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(partition(&follower).log.leo(), 1);
+    assert_eq!(partition(&follower).log().leo(), 1);
 }
 
 #[tokio::test]
@@ -350,9 +350,9 @@ async fn fetch_of_a_stranger_or_an_earlier_registration_acknowledges_nothing() {
     assert_eq!(fenced.error, ErrorCode::UnknownLeaderEpoch);
     let beyond = fetch_as(&leader, now, wanted(4, 0, -1)).await;
     assert_eq!(beyond.error, ErrorCode::OffsetOutOfRange);
-    assert_eq!(partition(&leader).log.high_watermark(), 1);
+    assert_eq!(partition(&leader).log().high_watermark(), 1);
     assert_eq!(fetch_as(&leader, now, wanted(3, 0, 0)).await.error, ErrorCode::None);
-    assert_eq!(partition(&leader).log.high_watermark(), 3);
+    assert_eq!(partition(&leader).log().high_watermark(), 3);
 }
 
 #[tokio::test]
@@ -367,7 +367,7 @@ async fn diverging_fetch_is_told_so_and_acknowledges_nothing() {
     let diverging = read.diverging.expect("a divergence");
     assert_eq!((diverging.epoch, diverging.end_offset), (0, 3));
     assert!(read.is_empty());
-    assert_eq!(partition(&leader).log.high_watermark(), 0);
+    assert_eq!(partition(&leader).log().high_watermark(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -386,13 +386,13 @@ async fn follower_behind_for_the_lag_time_is_proposed_for_removal_unless_its_fet
         let _received = leader.heard.received(FOLLOWER);
         leader.shrink_isrs();
         assert_eq!(proposed(), None);
-        assert_eq!(partition(&leader).log.high_watermark(), 0);
+        assert_eq!(partition(&leader).log().high_watermark(), 0);
         tokio::time::sleep(Duration::from_secs(10)).await;
         leader.shrink_isrs();
         assert_eq!(proposed(), Some(vec![LEADER]), "but only for one more lag time");
     }
     assert_eq!(partition(&leader).state().isr, [LEADER, FOLLOWER], "nothing changes before the controller has said so");
-    assert_eq!(partition(&leader).log.high_watermark(), 0);
+    assert_eq!(partition(&leader).log().high_watermark(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -439,12 +439,12 @@ async fn deletion_of_records_waits_for_the_followers_that_live() {
     assign(&leader, LEADER, 0).await;
     append(&leader, 6).await;
     assign(&follower, LEADER, 0).await;
-    until("the commit", || partition(&follower).log.high_watermark() == 6).await;
+    until("the commit", || partition(&follower).log().high_watermark() == 6).await;
     let deletion = leader.delete_records(&id(), 4).await.expect("deleted");
     assert_eq!(deletion, Deletion { wanted: 4, low_watermark: 0 });
     let deadline = Instant::now() + Duration::from_secs(20);
     assert_eq!(leader.await_deletions(&[(id(), deletion)], deadline).await, [Ok(4)]);
-    assert_eq!(partition(&follower).log.start_offset(), 4);
+    assert_eq!(partition(&follower).log().start_offset(), 4);
 
     // One that does not fetch any more is waited for as long as it is said to live.
     assign(&follower, FOLLOWER, 1).await;
@@ -485,8 +485,8 @@ async fn throttled_leader_sends_no_more_than_its_rate_and_followers_in_sync_all(
     let begin = Instant::now();
     for _ in 0..5 {
         append(&leader, 40).await;
-        let end = partition(&leader).log.leo();
-        until("more", || partition(&follower).log.leo() == end).await;
+        let end = partition(&leader).log().leo();
+        until("more", || partition(&follower).log().leo() == end).await;
     }
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
@@ -505,7 +505,7 @@ const RATE: i64 = 500;
 /// The copy takes about as long as its bytes at the rate: what one window let through counts until that is over.
 async fn assert_takes_its_time(leader: &Replicas, follower: &Replicas) {
     let begin = Instant::now();
-    until("all", || partition(follower).log.leo() == partition(leader).log.leo()).await;
+    until("all", || partition(follower).log().leo() == partition(leader).log().leo()).await;
     let expected = Duration::from_secs(bytes_of(leader).2 / RATE.unsigned_abs());
     let slack = expected / 2;
     assert!(slack > Duration::from_secs(5), "enough to tell: {expected:?}");

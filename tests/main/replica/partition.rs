@@ -115,7 +115,7 @@ async fn lone_in_sync_leader_commits_at_once() {
     let written = bed.append().await.expect("appended");
     assert_eq!((written.appended.first_offset, written.appended.last_offset), (0, 0));
     assert_eq!(written.committed(soon()).await, Ok(()));
-    assert_eq!(bed.partition().log.high_watermark(), 1);
+    assert_eq!(bed.partition().log().high_watermark(), 1);
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn epoch_bump_under_the_same_leader_keeps_the_wait() {
     let written = bed.append().await.expect("appended");
     let (committed, ()) = tokio::join!(biased; written.committed(soon()), async {
         bed.assign(ME, 1, &[ME]).await.expect("still leader");
-        let mut writer = bed.partition().log.lock().await;
+        let mut writer = bed.partition().lock().await;
         bed.partition().settle(&mut writer).await.expect("settled");
     });
     assert_eq!(committed, Ok(()));
@@ -163,7 +163,7 @@ async fn wait_ends_at_the_deadline_and_the_data_stays() {
     bed.assign(ME, 0, &[ME, OTHER]).await.expect("leader");
     let written = bed.append().await.expect("appended");
     assert_eq!(written.committed(soon()).await, Err(ErrorCode::RequestTimedOut));
-    assert_eq!(bed.partition().log.leo(), 1);
+    assert_eq!(bed.partition().log().leo(), 1);
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn too_few_in_sync_replicas_refuse_before_and_after_the_append() {
     let bed = Bed::new(LogConfig { min_insync_replicas: 2, ..LogConfig::default() });
     bed.assign(ME, 0, &[ME]).await.expect("leader");
     assert_eq!(bed.append().await.err(), Some(ErrorCode::NotEnoughReplicas));
-    assert_eq!(bed.partition().log.leo(), 0, "nothing was written");
+    assert_eq!(bed.partition().log().leo(), 0, "nothing was written");
 
     bed.assign(ME, 1, &[ME, OTHER]).await.expect("leader");
     let written = bed.append().await.expect("appended");

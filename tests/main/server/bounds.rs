@@ -69,7 +69,7 @@ async fn answers_that_wait_hold_no_budget() {
     let mut producing = bed.connect().await;
     let sent = [producing.send(&produce("t", -1), 11).await, producing.send(&produce("t", -1), 11).await];
     bed.settle().await;
-    assert_eq!(bed.partition("t").log.leo(), 2);
+    assert_eq!(bed.partition("t").log().leo(), 2);
     bed.other_has("t", 2);
     assert_eq!([producing.produced().await.0, producing.produced().await.0], sent);
     assert_eq!(polling.next_id().await, poll);

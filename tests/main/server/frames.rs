@@ -48,7 +48,7 @@ async fn half_a_request_has_no_effect() {
     bed.settle().await;
     drop(client);
     bed.settle().await;
-    assert_eq!(bed.partition("t").log.leo(), 0);
+    assert_eq!(bed.partition("t").log().leo(), 0);
     assert!(bed.connect().await.ask(&ApiVersionsRequest::default(), 0).await.error_code == 0, "and harms nobody");
 }
 
@@ -127,7 +127,7 @@ async fn refusal_in_the_middle_of_pipelined_produces_closes_after_the_answers_be
         let (id, answer) = client.produced().await;
         assert_eq!((id, answer.error_code), (before, 0), "{what}");
         assert!(client.frame().await.is_none(), "{what}");
-        assert_eq!(bed.partition("t").log.leo(), 1, "{what}: nothing behind it was appended");
+        assert_eq!(bed.partition("t").log().leo(), 1, "{what}: nothing behind it was appended");
     }
 }
 

@@ -14,7 +14,7 @@ async fn pipelined_produces_are_appended_at_once_and_acknowledged_in_order() {
         sent.push(client.send(&produce("t", -1), 11).await);
     }
     assert!(client.hears_nothing().await, "the other in-sync replica has none of them");
-    assert_eq!(bed.partition("t").log.leo(), 5, "no produce waits for the one before");
+    assert_eq!(bed.partition("t").log().leo(), 5, "no produce waits for the one before");
     bed.other_has("t", 2);
     for (offset, sent) in sent.iter().enumerate().take(2) {
         let (id, answer) = client.produced().await;
@@ -37,7 +37,7 @@ async fn quick_produce_behind_a_waiting_one_is_answered_after_it() {
     let slow = client.send(&produce("slow", -1), 11).await;
     let quick = client.send(&produce("quick", -1), 11).await;
     assert!(client.hears_nothing().await);
-    assert_eq!(bed.partition("quick").log.leo(), 1);
+    assert_eq!(bed.partition("quick").log().leo(), 1);
     bed.other_has("slow", 1);
     assert_eq!((client.produced().await.0, client.produced().await.0), (slow, quick));
 }
@@ -51,7 +51,7 @@ async fn produce_behind_a_long_poll_starts_when_that_is_answered() {
     let poll = client.send(&fetch("a", 0, 500), FETCH).await;
     let behind = client.send(&produce("b", -1), 11).await;
     bed.settle().await;
-    assert_eq!(bed.partition("b").log.leo(), 0, "only a produce may overlap a produce");
+    assert_eq!(bed.partition("b").log().leo(), 0, "only a produce may overlap a produce");
     assert_eq!(client.next_id().await, poll);
     assert_eq!(client.produced().await.0, behind);
 }
@@ -65,7 +65,7 @@ async fn other_apis_between_produces_are_a_barrier() {
     let between = client.send(&MetadataRequest::default(), 9).await;
     let last = client.send(&produce("t", 1), 11).await;
     assert!(client.hears_nothing().await);
-    assert_eq!(bed.partition("t").log.leo(), 1, "what stands behind the other API has not begun");
+    assert_eq!(bed.partition("t").log().leo(), 1, "what stands behind the other API has not begun");
     bed.other_has("t", 1);
     assert_eq!(client.produced().await.0, first);
     assert_eq!(client.next_id().await, between);
@@ -80,7 +80,7 @@ async fn produce_without_acks_is_silent_when_it_goes_well_and_closes_when_not() 
     client.send(&produce("t", 0), 11).await;
     let asked = client.send(&ApiVersionsRequest::default(), 0).await;
     assert_eq!(client.next_id().await, asked, "the produce has no answer");
-    assert_eq!(bed.partition("t").log.leo(), 1);
+    assert_eq!(bed.partition("t").log().leo(), 1);
     client.send(&produce("nowhere", 0), 11).await;
     assert!(client.frame().await.is_none());
 }

@@ -106,6 +106,6 @@ async fn many_connections_pipeline_and_each_keeps_its_order() {
         }
     };
     join_all((0..20).map(|_| one(&bed))).await;
-    assert_eq!(bed.partition("t").log.leo(), 2000);
+    assert_eq!(bed.partition("t").log().leo(), 2000);
     bed.broker.stop().await;
 }

@@ -252,16 +252,16 @@ async fn dirty(bed: &Bed) -> u64 {
         let answer = client.ask(&produce_records("t", -1, batch.build().expect("a batch")), 11).await;
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
     }
-    bed.partition("t").log.size_bytes()
+    bed.partition("t").log().size_bytes()
 }
 
 async fn cleaner_backoff() {
     let bed = Bed::with(&[("log.cleaner.backoff.ms", "100000000")]).await;
     let full = dirty(&bed).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(bed.partition("t").log.size_bytes(), full);
+    assert_eq!(bed.partition("t").log().size_bytes(), full);
     set_broker(&bed, "", "log.cleaner.backoff.ms", "1000").await;
-    bed.until("the cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+    bed.until("the cleaning", || bed.partition("t").log().size_bytes() < full / 2).await;
 }
 
 async fn cleaner_throttle() {
@@ -269,12 +269,12 @@ async fn cleaner_throttle() {
     set_broker(&bed, "", "log.cleaner.io.max.bytes.per.second", "300.0").await;
     let start = Instant::now();
     let full = dirty(&bed).await;
-    bed.until("the slow cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+    bed.until("the slow cleaning", || bed.partition("t").log().size_bytes() < full / 2).await;
     let slow = start.elapsed();
     assert!(slow >= Duration::from_secs(10), "{full} bytes were read and written in {slow:?}");
     let bed = Bed::with(&[("log.cleaner.backoff.ms", "1000")]).await;
     let start = Instant::now();
     let full = dirty(&bed).await;
-    bed.until("the cleaning", || bed.partition("t").log.size_bytes() < full / 2).await;
+    bed.until("the cleaning", || bed.partition("t").log().size_bytes() < full / 2).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

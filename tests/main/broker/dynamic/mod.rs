@@ -204,7 +204,7 @@ async fn preallocated_segments_have_their_room_from_the_start() {
     fill(&mut client).await;
     assert!(room(1) < SEGMENT, "only what is written: {}", room(1));
     assert_eq!(alter(&mut client, TOPIC, "t", "preallocate", "true").await.0, 0);
-    bed.until("the new value", || bed.partition("t").log.config().preallocate).await;
+    bed.until("the new value", || bed.partition("t").log().config().preallocate).await;
     fill(&mut client).await;
     assert!(room(2) >= SEGMENT, "the whole segment: {}", room(2));
     fill(&mut client).await;

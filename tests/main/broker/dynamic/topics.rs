@@ -104,7 +104,7 @@ impl Trial {
     }
 
     fn log(&self) -> std::sync::Arc<ottla::log::Log> {
-        self.bed.partition("t").log.clone()
+        self.bed.partition("t").log()
     }
 
     fn segments(&self) -> usize {
