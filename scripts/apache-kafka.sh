@@ -79,6 +79,7 @@ tool_class() {
     kafka-producer-perf-test.sh) echo org.apache.kafka.tools.ProducerPerformance ;;
     kafka-consumer-perf-test.sh) echo org.apache.kafka.tools.ConsumerPerformance ;;
     kafka-verifiable-producer.sh) echo org.apache.kafka.tools.VerifiableProducer ;;
+    kafka-replica-verification.sh) echo org.apache.kafka.tools.ReplicaVerificationTool ;;
     kafka-verifiable-consumer.sh) echo org.apache.kafka.tools.VerifiableConsumer ;;
     *.sh) die "no such tool: $1" ;;
     *) echo "$1" ;;

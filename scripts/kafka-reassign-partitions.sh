@@ -1,4 +1,3 @@
 #!/bin/sh
-# Not built yet; Kafka's own works with Ottla's brokers as far as they serve what it asks.
-echo "kafka-reassign-partitions.sh: not built yet: use Apache Kafka's own" >&2
-exit 1
+# Moves partitions between brokers and log directories, as Apache Kafka's script of this name. See: kafka-reassign-partitions.sh --help
+exec "$(dirname -- "$(readlink -f -- "$0")")/ottla.sh" reassign-partitions "$@"

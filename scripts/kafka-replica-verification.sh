@@ -1,4 +1,3 @@
 #!/bin/sh
-# Not built yet; Kafka's own works with Ottla's brokers as far as they serve what it asks.
-echo "kafka-replica-verification.sh: not built yet: use Apache Kafka's own" >&2
-exit 1
+# Compares the replicas of topics, as Apache Kafka's script of this name. See: kafka-replica-verification.sh --help
+exec "$(dirname -- "$(readlink -f -- "$0")")/ottla.sh" replica-verification "$@"

@@ -61,6 +61,10 @@ pub const CLEANED: &str = ".cleaned";
 /// Output of the cleaner, complete.
 pub const SWAP: &str = ".swap";
 
+/// Lies beside the segments of a log that was made anew for an old partition, until it has all that its leader has: such a log must not
+/// lead. Kafka looks at no file of this name.
+pub const REFILLING: &str = "refilling";
+
 /// The longest name a file system takes.
 const MAX_NAME: usize = 255;
 

@@ -21,7 +21,7 @@ use super::checkpoint;
 use super::epochs::Epochs;
 use super::home::{Home, Shared};
 use super::meta;
-use super::names::{CLEANED, DELETED, FileKind, SWAP, file_name, file_path, parse_file};
+use super::names::{CLEANED, DELETED, FileKind, REFILLING, SWAP, file_name, file_path, parse_file};
 use super::partition_log::{Log, WriterState};
 use super::producers::{OpenTxns, Producers};
 use super::segment::{Place, Segment};
@@ -119,6 +119,7 @@ impl Log {
         };
         snapshots::remove_stray(place, &segments)?;
         let topic_id = read_topic_id(place, &partition)?;
+        let is_refilling = shared.disk.exists(&place.dir.join(REFILLING));
         let active = Arc::clone(&segments[segments.len() - 1]);
         let recovery_point = if options.clean { leo } else { options.recovery_point.clamp(0, leo) };
         let high_watermark = options.high_watermark.min(leo).max(start);
@@ -146,6 +147,7 @@ impl Log {
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),
             lowest_cut: AtomicI64::new(i64::MAX),
+            refilling: AtomicBool::new(is_refilling),
             writer: Arc::new(tokio::sync::Mutex::new(WriterState {
                 producers: Producers::new(leo),
                 bytes_since_index: 0,

@@ -24,6 +24,7 @@ use super::epochs::{EpochEnd, Epochs};
 use super::error::LogError;
 use super::home::{Home, Shared};
 use super::meta;
+use super::names::REFILLING;
 use super::producers::{OpenTxns, ProducerSummary, Producers, VerificationGuard};
 use super::segment::{Place, Segment};
 use super::tail::Tail;
@@ -38,6 +39,8 @@ pub struct Log {
     pub(super) closed: AtomicBool,
     /// Its directory is marked for deletion and may vanish: nothing is written any more.
     pub(super) deleted: AtomicBool,
+    /// A file beside the segments says so too: see [`Log::is_refilling`].
+    pub(super) refilling: AtomicBool,
     pub(super) topic_id: Mutex<Option<TopicId>>,
     pub(super) config: ArcSwap<LogConfig>,
     /// Ascending, never empty; the last one is active.
@@ -148,6 +151,12 @@ impl Log {
     /// True for a replica that is being moved here and is not yet current.
     pub fn is_future(&self) -> bool {
         self.future.load(Ordering::Acquire)
+    }
+
+    /// Does it lack records that it has had? From being made anew for an old partition until [`LogWriter::refilled`], over all starts in
+    /// between.
+    pub fn is_refilling(&self) -> bool {
+        self.refilling.load(Ordering::Acquire)
     }
 
     /// False after its directory failed.
@@ -368,6 +377,27 @@ impl LogWriter {
     /// The offset that the next record gets.
     pub fn leo(&self) -> i64 {
         self.log.leo()
+    }
+
+    /// The log has all that it is to have. On return what it has is on the device, and the next start knows that it is whole.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn refilled(&mut self) -> Result<(), LogError> {
+        if !self.log.is_refilling() {
+            return Ok(());
+        }
+        self.flush().await?;
+        self.run(|log, _| {
+            log.check_open()?;
+            let disk = &log.shared().disk;
+            let removed = disk.remove_file(&log.dir_path().join(REFILLING));
+            let removed = removed.and_then(|()| disk.sync_dir(&log.dir_path()));
+            removed.map_err(|e| log.home.fail("noting that a log is whole", &e))?;
+            log.refilling.store(false, Ordering::Release);
+            Ok(())
+        })
+        .await
     }
 
     /// Runs a blocking change through the gate. The call runs to its end, holding the mutex, even when the wait is dropped; such a

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::io::{Read, Write};
 
-use zstd::zstd_safe::{self, DCtx, ResetDirective};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, ResetDirective};
 
 use super::error::RecordError;
 use super::lz4::{self, Lz4Error};
@@ -19,7 +19,7 @@ pub const DECOMPRESSED_LIMIT: usize = 128 << 20;
 const FIRST_CAPACITY: usize = 64 << 10;
 /// zstd windows up to 2^27 bytes, the decoder's own default and what level 22 writes. Untouched memory of it costs nothing.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-/// What a thread keeps of a zstd decoder: the window of the default level (2 MiB) and its tables. Touched only as far as used.
+/// What a thread keeps of a zstd encoder or decoder: the window of the default level (2 MiB) and its tables. Touched only as far as used.
 const ZSTD_KEPT_BYTES: usize = 4 << 20;
 /// `0x82 "SNAPPY" 0`, then version 1 and oldest readable version 1.
 const XERIAL: [u8; 16] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1];
@@ -109,6 +109,8 @@ pub fn decompress(codec: Codec, magic: i8, input: &[u8], out: &mut Vec<u8>, limi
 thread_local! {
     /// The thread's zstd decoder: its tables and window cost more to make than a small batch to decompress.
     static ZSTD_CONTEXT: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
+    /// The thread's zstd encoder: likewise.
+    static ZSTD_ENCODER: Cell<Option<CCtx<'static>>> = const { Cell::new(None) };
 }
 
 fn unzstd(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), RecordError> {
@@ -121,6 +123,26 @@ fn unzstd(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), RecordErr
     read_bounded(codec, decoder, out, limit)?;
     if context.sizeof() <= ZSTD_KEPT_BYTES {
         ZSTD_CONTEXT.set(Some(context));
+    }
+    Ok(())
+}
+
+/// In one call, which lets the encoder choose tables that fit the batch.
+fn zstd(level: i32, input: &[u8], out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let bad = |code| failed(Codec::Zstd, zstd_safe::get_error_name(code));
+    let mut context = ZSTD_ENCODER.take().unwrap_or_default();
+    context.reset(ResetDirective::SessionAndParameters).map_err(bad)?;
+    let parameters =
+        [CParameter::CompressionLevel(level), CParameter::ContentSizeFlag(false), CParameter::ChecksumFlag(false)];
+    for parameter in parameters {
+        context.set_parameter(parameter).map_err(bad)?;
+    }
+    let at = out.len();
+    out.resize(at + zstd_safe::compress_bound(input.len()), 0);
+    let written = context.compress2(&mut out[at..], input).map_err(bad)?;
+    out.truncate(at + written);
+    if context.sizeof() <= ZSTD_KEPT_BYTES {
+        ZSTD_ENCODER.set(Some(context));
     }
     Ok(())
 }
@@ -203,12 +225,7 @@ pub fn compress(
         Codec::Lz4 => lz4::compress(input, out, magic == 0),
         Codec::Zstd if magic < 2 => return Err(RecordError::CodecNotAllowed { codec, magic }),
         Codec::Zstd => {
-            let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
-            let mut encoder = zstd::stream::write::Encoder::new(out, level).map_err(|error| failed(codec, error))?;
-            encoder.include_contentsize(false).map_err(|error| failed(codec, error))?;
-            encoder.include_checksum(false).map_err(|error| failed(codec, error))?;
-            encoder.write_all(input).map_err(|error| failed(codec, error))?;
-            encoder.finish().map_err(|error| failed(codec, error))?;
+            zstd(level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL), input, out)?;
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ impl Replicas {
             && match self.hosted(id) {
                 Some(Hosted::Online(partition)) => partition.is_refilling(),
                 Some(Hosted::Offline) => false,
-                None => self.logs.get(id).is_none(),
+                None => self.logs.get(id).is_none_or(|log| log.is_refilling()),
             }
     }
 
@@ -85,8 +85,9 @@ impl Replicas {
             Some(partition) => partition,
             None => self.open(id, topic_id, assignment.is_new, config()).await?,
         };
-        if assignment.leader == me {
-            partition.set_refilling(false); // it was asked whether it may
+        if assignment.leader == me && partition.is_refilling() {
+            // It was asked whether it may.
+            partition.lock().await.refilled().await.map_err(|error| error.code())?;
         }
         partition.change().assign(me, assignment, self.env.clock.now());
         self.fetch_by_role(&partition);
@@ -138,7 +139,6 @@ impl Replicas {
         config: Arc<LogConfig>,
     ) -> Result<Arc<Partition>, ErrorCode> {
         let dir = self.preferred_dirs.write().remove(id);
-        let was_lost = !is_new && self.logs.get(id).is_none();
         match self.logs.get_or_create(id, topic_id, config, is_new, dir.as_deref()).await {
             // It failed between being opened and entering the table, where the failure of its directory would have found it.
             Ok(log) if !log.is_online() => {
@@ -152,7 +152,6 @@ impl Replicas {
                     self.cluster.broker_id,
                     self.env.metrics.topic(&id.topic),
                 ));
-                partition.set_refilling(was_lost);
                 self.insert(id.clone(), Hosted::Online(partition.clone()));
                 Ok(partition)
             }

@@ -5,7 +5,6 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -30,8 +29,6 @@ pub struct Partition {
     pub waiters: Waiters,
     me: BrokerId,
     state: RwLock<State>,
-    /// Its log was lost, and is being copied anew: see [`Partition::is_refilling`].
-    refilling: AtomicBool,
 }
 
 /// The state, held for a change.
@@ -44,9 +41,8 @@ pub struct StateGuard<'a> {
 impl Partition {
     /// A replica of which the controller has said nothing yet.
     pub fn new(id: TopicPartition, log: Arc<Log>, me: BrokerId, metrics: Arc<TopicMetrics>) -> Self {
-        let refilling = AtomicBool::new(false);
         let log = ArcSwap::new(log);
-        Self { id, log, metrics, waiters: Waiters::default(), me, state: RwLock::default(), refilling }
+        Self { id, log, metrics, waiters: Waiters::default(), me, state: RwLock::default() }
     }
 
     /// Its log, as of now: when it has moved to another directory it is another one, and the old one refuses everything.
@@ -94,11 +90,7 @@ impl Partition {
     /// Does this replica lack records that it has had? From being made anew for an old partition, until it has all that its leader has
     /// committed. While it does, it must not lead: the others would cut their logs to its.
     pub fn is_refilling(&self) -> bool {
-        self.refilling.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_refilling(&self, refilling: bool) {
-        self.refilling.store(refilling, Ordering::Relaxed);
+        self.log().is_refilling()
     }
 
     /// The state, for looking.

@@ -108,11 +108,8 @@ fn try_run(args: &[String], console: &Console) -> Result<(), Failure> {
     let brokers = if options.has("bootstrap-server") { "bootstrap-server" } else { "broker-list" };
     options.require(console, &[brokers])?;
     let brokers = options.value(brokers)?.unwrap_or_default();
-    if brokers.trim().is_empty() {
-        options.usage(console, "Error while validating the bootstrap address\n")?;
-    }
-    if !brokers.split(',').all(|url| config::target(url).is_some()) {
-        options.usage(console, "Please provide valid host:port like host1:9091,host2:9092\n ")?;
+    if let Err(why) = config::check_bootstrap(brokers) {
+        options.usage(console, why)?;
     }
     if options.has("topic-partitions") && (options.has("topic") || options.has("partitions")) {
         return Err(Failure::Terse("--topic-partitions cannot be used with --topic or --partitions".into()));

@@ -109,17 +109,41 @@ impl Exception {
 }
 
 /// The order in which a Java `HashMap` made for `capacity` entries gives back text keys: what users see where Kafka did not sort.
-pub fn hash_order<T>(mut entries: Vec<T>, capacity: usize, key: impl Fn(&T) -> String) -> Vec<T> {
+pub fn hash_order<T>(entries: Vec<T>, capacity: usize, key: impl Fn(&T) -> String) -> Vec<T> {
+    hash_order_by(entries, capacity, |entry| text_hash(&key(entry)))
+}
+
+/// The same for keys of any kind, by their `hashCode`.
+pub fn hash_order_by<T>(mut entries: Vec<T>, capacity: usize, hash: impl Fn(&T) -> u32) -> Vec<T> {
     let mut buckets = capacity.max(1).next_power_of_two();
     while entries.len() > buckets * 3 / 4 {
         buckets *= 2;
     }
-    let hash =
-        |text: &str| text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-    let spread = |text: &str| hash(text) ^ (hash(text) >> 16);
-    entries.sort_by_key(|entry| spread(&key(entry)) as usize & (buckets - 1));
+    entries.sort_by_key(|entry| {
+        let hash = hash(entry);
+        (hash ^ (hash >> 16)) as usize & (buckets - 1)
+    });
     entries
 }
+
+/// `String.hashCode`.
+pub fn text_hash(text: &str) -> u32 {
+    text.encode_utf16().fold(0, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
+}
+
+/// `Long.hashCode`.
+pub fn long_hash(number: i64) -> u32 {
+    let bits = number.cast_unsigned();
+    (bits ^ (bits >> 32)) as u32
+}
+
+/// `TopicPartition.hashCode`.
+pub fn partition_hash(topic: &str, index: i32) -> u32 {
+    31u32.wrapping_add(index.cast_unsigned()).wrapping_mul(31).wrapping_add(text_hash(topic))
+}
+
+/// How many places a Java hash table has that was made without a size.
+pub const DEFAULT_CAPACITY: usize = 16;
 
 /// The full name of Java's class for a code.
 pub fn class_name(code: ErrorCode) -> String {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::admin_client::{AdminClient, AdminConfig, Elections, block_on, load_properties};
 use super::console::Console;
-use super::java::Exception;
+use super::java::{DEFAULT_CAPACITY, Exception, hash_order_by, partition_hash};
+use super::json;
 use super::options::{Arg, HELP, Kind, Options, Spec, Text, VERSION, flag, integer, text};
 use crate::base::ErrorCode;
 
@@ -175,20 +176,12 @@ pub fn report(kind: &str, elections: Elections, console: &Console) -> Result<(),
     Err(command_failed(&format!("{count} replica(s) could not be elected")))
 }
 
-/// The order in which Java's hash tables give partitions back (`TopicPartition.hashCode`): what users see.
-fn hash_order<T>(mut entries: Vec<T>, partition: impl Fn(&T) -> &Partition) -> Vec<T> {
-    let mut buckets = 16usize;
-    while entries.len() > buckets * 3 / 4 {
-        buckets *= 2;
-    }
-    let step = |hash: u32, next: u32| hash.wrapping_mul(31).wrapping_add(next);
-    let bucket = |(topic, index): &Partition| {
-        let topic = topic.encode_utf16().fold(0, |hash, unit| step(hash, u32::from(unit)));
-        let hash = step(31u32.wrapping_add(index.cast_unsigned()), topic);
-        (hash ^ (hash >> 16)) as usize & (buckets - 1)
-    };
-    entries.sort_by_key(|entry| bucket(partition(entry)));
-    entries
+/// The order in which Java's hash tables give partitions back: what users see.
+fn hash_order<T>(entries: Vec<T>, partition: impl Fn(&T) -> &Partition) -> Vec<T> {
+    hash_order_by(entries, DEFAULT_CAPACITY, |entry| {
+        let (topic, index) = partition(entry);
+        partition_hash(topic, *index)
+    })
 }
 
 fn read(file: &str) -> Result<String, Exception> {
@@ -204,23 +197,14 @@ fn read(file: &str) -> Result<String, Exception> {
 /// Kafka's, for what is no such file or names a partition twice.
 pub fn parse_partitions(json: &str) -> Result<BTreeSet<Partition>, Exception> {
     let operation = |why: &str| Exception::new("org.apache.kafka.server.common.AdminOperationException", why);
-    let mapping = |why: String| {
-        let mapping = Exception::new("com.fasterxml.jackson.databind.JsonMappingException", why);
-        Exception::new("java.lang.RuntimeException", mapping.line()).because(mapping)
-    };
+    let mapping = |error: Exception| Exception::new("java.lang.RuntimeException", error.line()).because(error);
     let json: Value = serde_json::from_str(json).map_err(|_| operation("Replica election data is empty"))?;
-    let object = json.as_object().ok_or_else(|| mapping(format!("Expected JSON object, received {json}")))?;
+    let object = json::object(&json).map_err(mapping)?;
     let partitions =
         object.get("partitions").ok_or_else(|| operation("Replica election data is missing \"partitions\" field"))?;
-    let list = partitions.as_array().ok_or_else(|| mapping(format!("Expected JSON array, received {partitions}")))?;
     let (mut found, mut twice) = (BTreeSet::new(), BTreeSet::new());
-    for item in list {
-        let field = |name: &str| item.get(name).ok_or_else(|| mapping(format!("No such field exists: `{name}`")));
-        let wrong = |value: &Value, kind: &str| mapping(format!("Expected `{kind}` value, received {value}"));
-        let (topic, partition) = (field("topic")?, field("partition")?);
-        let topic = topic.as_str().ok_or_else(|| wrong(topic, "String"))?;
-        let index = partition.as_i64().and_then(|index| i32::try_from(index).ok());
-        let index = index.ok_or_else(|| wrong(partition, "Integer"))?;
+    for item in json::array(partitions).map_err(mapping)? {
+        let (topic, index) = json::partition(item).map_err(mapping)?;
         if !found.insert((topic.to_owned(), index)) {
             twice.insert(format!("{topic}-{index}"));
         }

@@ -2,15 +2,16 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`], [`leader_election`] | a tool each |
+//! | [`topics`], [`configs`], [`get_offsets`], [`delete_records`], [`log_dirs`], [`broker_api_versions`], [`cluster`], [`features`], [`consumer_groups`], [`leader_election`], [`reassign_partitions`], [`transactions`] | a tool each |
 //! | [`console_producer`], [`console_consumer`] | records in and out |
 //! | [`producer_perf`], [`consumer_perf`], [`e2e_latency`]; [`verifiable_producer`], [`verifiable_consumer`] | measuring, checking |
+//! | [`replica_verification`] | compares replicas |
 //! | [`dump_log`] | reads files, no cluster |
 //! | [`preflight`] | what stands in the way of taking a broker's place; Ottla's own |
 //! | [`admin_client`] | how the tools that administer reach a cluster: our own client |
 //! | [`kafka_client`], [`progress`] | how those that produce and consume do: librdkafka; a long run's progress |
 //! | [`options`], [`usage`]; [`argparse`] | arguments and help, as the two parsers of Kafka's tools do it |
-//! | [`console`], [`java`], [`topic_filter`] | output, errors by their Java names, patterns of topics |
+//! | [`console`], [`java`], [`json`], [`topic_filter`] | output, errors by their Java names, files of JSON, patterns of topics |
 //!
 //! A tool is given arguments and a [`Console`] and gives an exit code. Tools read their own arguments: flags, help and errors are Kafka's,
 //! not clap's.
@@ -31,6 +32,7 @@ pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
 pub mod java;
+pub mod json;
 pub mod kafka_client;
 pub mod leader_election;
 pub mod log_dirs;
@@ -38,8 +40,11 @@ pub mod options;
 pub mod preflight;
 pub mod producer_perf;
 pub mod progress;
+pub mod reassign_partitions;
+pub mod replica_verification;
 pub mod topic_filter;
 pub mod topics;
+pub mod transactions;
 pub mod usage;
 pub mod verifiable_consumer;
 pub mod verifiable_producer;
@@ -73,6 +78,15 @@ pub enum Tool {
     /// Elects preferred or unclean leaders (kafka-leader-election.sh).
     #[command(disable_help_flag = true)]
     LeaderElection(Words),
+    /// Moves partitions between brokers, and replicas between log directories (kafka-reassign-partitions.sh).
+    #[command(disable_help_flag = true)]
+    ReassignPartitions(Words),
+    /// Compares the replicas of topics (kafka-replica-verification.sh).
+    #[command(disable_help_flag = true)]
+    ReplicaVerification(Words),
+    /// Lists, describes, finds and aborts transactions (kafka-transactions.sh).
+    #[command(disable_help_flag = true)]
+    Transactions(Words),
     /// Prints what lies in the log directories of brokers (kafka-log-dirs.sh).
     #[command(disable_help_flag = true)]
     LogDirs(Words),
@@ -137,6 +151,9 @@ impl Tool {
             Tool::GetOffsets(args) => (get_offsets::run, args),
             Tool::DeleteRecords(args) => (delete_records::run, args),
             Tool::LeaderElection(args) => (leader_election::run, args),
+            Tool::ReassignPartitions(args) => (reassign_partitions::run, args),
+            Tool::ReplicaVerification(args) => (replica_verification::run, args),
+            Tool::Transactions(args) => (transactions::run, args),
             Tool::LogDirs(args) => (log_dirs::run, args),
             Tool::BrokerApiVersions(args) => (broker_api_versions::run, args),
             Tool::Cluster(args) => (cluster::run, args),

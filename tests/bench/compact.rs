@@ -29,7 +29,8 @@ const RECORD_BYTES: usize = 100;
 const RECORD_OVERHEAD: usize = 10;
 const RECORDS_IN_BATCH: u64 = 150;
 const KEYS: u64 = 1_000_000;
-const SEGMENT_BYTES: &str = "67108864";
+/// Several of them in the smallest topic: the newest is not cleaned.
+const SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Records of a measured topic: 300 MB.
 const RECORDS: u64 = 3_000_000;
@@ -56,13 +57,13 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
         .with("log.cleaner.backoff.ms=200")
         .with("log.retention.check.interval.ms=3600000");
     let broker = plan.start()?;
-    fill(&broker, "warm", bench.scaled(RECORDS / 3), Codec::None)?;
+    fill(bench, &broker, "warm", bench.scaled(RECORDS / 3), Codec::None)?;
     clean(&broker, "warm")?;
     for (topic, codec, cost) in
         [("plain", Codec::None, &rows::COMPACT_PLAIN), ("zstd", Codec::Zstd, &rows::COMPACT_ZSTD)]
     {
         let records = bench.scaled(RECORDS);
-        fill(&broker, topic, records, codec)?;
+        fill(bench, &broker, topic, records, codec)?;
         let bytes = records as f64 * RECORD_BYTES as f64 * closed_share(&broker, topic)?;
         let (cpu, resident_mb) = clean(&broker, topic)?;
         note(cost, cpu * 1e9 / bytes);
@@ -79,7 +80,7 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
 fn beside(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
     let shape = &PRODUCES[1];
     Connection::to(broker.address())?.create_topic("produced", 1, 1, 1)?;
-    fill(broker, "beside", bench.scaled(RECORDS_BESIDE), Codec::None)?;
+    fill(bench, broker, "beside", bench.scaled(RECORDS_BESIDE), Codec::None)?;
     let frame = shape.frame("produced")?;
     let length = Duration::from_secs(bench.scaled(OPEN_SECONDS * 10) / 10).max(Duration::from_secs(1));
     load::open_loop(broker.address(), &frame, OPEN_PER_SECOND, Duration::from_secs(1))?; // warm
@@ -96,14 +97,14 @@ fn beside(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f6
 }
 
 /// Fills a compacted topic that is not to be cleaned yet, with keys in no order.
-fn fill(broker: &Broker, topic: &str, records: u64, codec: Codec) -> Result<()> {
+fn fill(bench: &Bench, broker: &Broker, topic: &str, records: u64, codec: Codec) -> Result<()> {
     let mut connection = Connection::to(broker.address())?;
     let configs = [
         ("cleanup.policy", "compact"),
         ("min.cleanable.dirty.ratio", "1.0"), // more than everything is never dirty
-        ("segment.bytes", SEGMENT_BYTES),
+        ("segment.bytes", &bench.scaled(SEGMENT_BYTES).to_string()),
     ];
-    let config = |(name, value): (&'static str, &'static str)| CreateTopicsRequestConfig {
+    let config = |(name, value): (&'static str, &str)| CreateTopicsRequestConfig {
         name: name.into(),
         value: Some(value.into()),
     };

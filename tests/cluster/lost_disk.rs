@@ -177,14 +177,75 @@ fn last_in_sync_replica_with_an_empty_disk_refuses_until_another_is_let_lead() {
     assert_whole(&cluster, brokers, 50);
 }
 
+/// Half of a lost log is copied when the broker is killed. What it has then is no log to lead with, also for the next process.
+#[test]
+fn half_filled_replica_refuses_to_lead_after_a_kill_too() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-half");
+    let mut brokers = cluster_of_three(&cluster, "1");
+    set_configs(&brokers[&0], TOPIC_RESOURCE, TOPIC, &[("follower.replication.throttled.replicas", "*")]);
+    let large = format!("value 0 {}", "v".repeat(600_000));
+    for _ in 0..8 {
+        eventually("an acknowledged record", LIMIT, || {
+            (produce(&brokers[&0].address(), TOPIC, 0, -1, raw::batch(&[&large])) == 0).then_some(())
+        });
+    }
+    await_full_isr(&cluster);
+    set_configs(&brokers[&2], BROKER_RESOURCE, "2", &[("follower.replication.throttled.rate", "1000")]);
+    let plan = brokers.remove(&2).expect("a follower").kill();
+    let whole = log_bytes(&plan).len();
+    wipe(&plan);
+    let half = plan.start();
+    let some =
+        || half.partition_dir(TOPIC, 0).exists().then(|| log_bytes(&half.plan)).filter(|bytes| !bytes.is_empty());
+    eventually("a part of the log", LIMIT, || some().map(|_| ()));
+    let plan = half.kill();
+    assert!(log_bytes(&plan).len() < whole, "it was held back");
+    assert!(plan.logs.join(format!("{TOPIC}-0/refilling")).exists());
+
+    // Everybody else is away, and ZooKeeper names it as the leader.
+    let others: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    await_sessions_over(&cluster);
+    let epoch = state(&cluster.connect, TOPIC, 0).expect("a state").epoch + 1;
+    let path = format!("/brokers/topics/{TOPIC}/partitions/0/state");
+    let text = format!(r#"{{"controller_epoch":1,"leader":2,"version":1,"leader_epoch":{epoch},"isr":[2]}}"#);
+    tree::set(&cluster.connect, &path, &text);
+    let mut brokers = Brokers::new();
+    brokers.insert(2, plan.start_among_leaderless());
+    eventually("the refusal", LIMIT, || brokers[&2].output().contains("refusing to lead").then_some(()));
+    assert_ne!(produce(&brokers[&2].address(), TOPIC, 0, 1, raw::batch(&["no"])), 0);
+
+    // Those who have the records lead again, and it is filled to the end.
+    brokers.extend(others.into_iter().map(|plan| (plan.id, plan.start_among_leaderless())));
+    allow_unclean_election(&brokers[&2]);
+    await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader == 0 || s.leader == 1);
+    set_configs(&brokers[&2], BROKER_RESOURCE, "2", &[("follower.replication.throttled.rate", "100000000")]);
+    let leader = await_full_isr(&cluster);
+    assert_ne!(leader, 2);
+    let marker = brokers[&2].partition_dir(TOPIC, 0).join("refilling");
+    eventually("the log is whole", LIMIT, || (!marker.exists()).then_some(()));
+    let logs: Vec<_> = brokers.into_values().map(|broker| log_bytes(&broker.kill())).collect();
+    assert!(logs.iter().all(|log| *log == logs[0] && log.len() == whole), "the logs differ");
+}
+
+/// Resource types of a change of configs.
+const TOPIC_RESOURCE: i8 = 2;
+const BROKER_RESOURCE: i8 = 4;
+
 fn allow_unclean_election(broker: &Broker) {
+    set_configs(broker, TOPIC_RESOURCE, TOPIC, &[("unclean.leader.election.enable", "true")]);
+}
+
+fn set_configs(broker: &Broker, kind: i8, name: &str, configs: &[(&str, &str)]) {
     let text = |s: &str| StrBytes::from_string(s.into());
     let config =
-        AlterableConfig::default().with_name(text("unclean.leader.election.enable")).with_value(Some(text("true")));
+        |(key, value): &(&str, &str)| AlterableConfig::default().with_name(text(key)).with_value(Some(text(value)));
     let resource = AlterConfigsResource::default()
-        .with_resource_type(2)
-        .with_resource_name(text(TOPIC))
-        .with_configs(vec![config]);
+        .with_resource_type(kind)
+        .with_resource_name(text(name))
+        .with_configs(configs.iter().map(config).collect());
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
     let response = raw::Connection::to(&broker.address()).call(&request, 1);
     assert_eq!(response.responses[0].error_code, 0);

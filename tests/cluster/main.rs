@@ -14,6 +14,7 @@ mod apis;
 mod bad_input;
 mod broken_journals;
 mod clients;
+mod cluster_tools;
 mod compaction;
 mod configs;
 mod console;

@@ -14,6 +14,26 @@ use super::harness::client::{Ran, command, java};
 use super::harness::partitions::{Brokers, addresses, create, fill, state, topic_on};
 use super::harness::zookeeper::Ensemble;
 use super::harness::{Cluster, eventually, repository, script, tree};
+use super::recorded_tools::normal;
+
+/// The recorded commands that are run here.
+pub const STEPS: &[&str] = &[
+    "087-describe-broker-down",
+    "088-unavailable",
+    "089-election-preferred",
+    "090-election-preferred-again",
+    "091-election-unclean",
+    "092-election-missing",
+    "094-reassign-generate",
+    "095-reassign-execute",
+    "096-reassign-list",
+    "097-reassign-describe",
+    "098-reassign-verify-running",
+    "099-reassign-execute-again",
+    "100-reassign-additional",
+    "101-reassign-verify",
+    "102-reassign-cancel",
+];
 
 /// What the controller and the brokers write. The rest is the configuration of what this test leaves away: ACLs, quotas, SCRAM, tokens.
 const PARTS: &[&str] = &[
@@ -55,45 +75,105 @@ impl Run {
         panic!("the tree does not become {name}:\n{}", last.join("\n"));
     }
 
-    /// One of Kafka's tools; the servers are named here.
-    fn tool(&self, words: &str) -> Ran {
+    /// The words of a command, with the servers named.
+    fn words(&self, words: &str) -> Vec<String> {
         let words = words.replace("DIR", &self.dir.display().to_string());
-        let mut words = words.split(' ');
-        let name = words.next().expect("a tool");
-        let mut args = vec!["--bootstrap-server", &self.bootstrap];
-        args.extend(words);
-        java(name, &args, "")
+        let mut words: Vec<String> = words.split(' ').map(String::from).collect();
+        words.splice(1..1, ["--bootstrap-server".to_owned(), self.bootstrap.clone()]);
+        words
+    }
+
+    /// One of Kafka's tools.
+    fn tool(&self, words: &str) -> Ran {
+        let words = self.words(words);
+        let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        java(&words[0], &args, "")
+    }
+
+    /// Ottla's own of that name.
+    fn ours(&self, words: &str) -> Ran {
+        let words = self.words(words);
+        let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        command(&script(&words[0]), &args, &[("OTTLA_BIN", env!("CARGO_BIN_EXE_ottla"))], "")
     }
 
     /// A tool and Ottla's own, both saying what was recorded.
     fn both_as_recorded(&self, step: &str, words: &str) {
+        self.said(step, &self.tool(words));
         self.as_recorded(step, words);
-        let (name, words) = words.split_once(' ').expect("a tool and its arguments");
-        let mut args = vec!["--bootstrap-server", &self.bootstrap];
-        args.extend(words.split(' '));
-        let ran = command(&script(name), &args, &[], "");
-        assert_eq!(
-            (ran.out, ran.code.to_string()),
-            (golden(step, "out"), golden(step, "rc").trim().to_owned()),
-            "{}",
-            ran.err
-        );
-        let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-        assert_eq!(first(&ran.err), first(&golden(step, "err")), "on standard error");
     }
 
-    /// A tool that says, and returns, what was recorded.
+    /// Ottla's own tool says, and returns, what was recorded.
     fn as_recorded(&self, step: &str, words: &str) {
-        let ran = self.tool(words);
-        assert_eq!(ran.out, golden(step, "out"), "what {step} prints; on standard error:\n{}", ran.err);
+        let ran = self.ours(words);
+        self.said(step, &ran);
+        let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        assert_eq!(first(&ran.err), first(&golden(step, "err")), "on standard error of {step}");
+    }
+
+    fn said(&self, step: &str, ran: &Ran) {
+        assert!(STEPS.contains(&step), "{step} is not in the list of what is run here");
+        let (said, recorded) = (normal(&ran.out, &self.bootstrap), normal(&golden(step, "out"), &self.bootstrap));
+        assert_eq!(said, recorded, "what {step} prints; on standard error:\n{}", ran.err);
         assert_eq!(ran.code.to_string(), golden(step, "rc").trim(), "exit code of {step}");
     }
 
     /// Ottla's own script, for what this test is not about.
     fn configs(&self, words: &str) {
-        let mut args = vec!["--bootstrap-server", &self.bootstrap, "--alter"];
-        args.extend(words.split(' '));
-        command(&script("kafka-configs.sh"), &args, &[], "").ok();
+        self.ours(&format!("kafka-configs.sh --alter {words}")).ok();
+    }
+
+    /// What partitions are in trouble, with broker 0 away: topics come in any order.
+    fn troubles_are_told(&self) {
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(String::from).collect();
+            lines.sort();
+            lines
+        };
+        let describe = "kafka-topics.sh --describe";
+        for (step, words) in [
+            ("087-describe-broker-down", format!("{describe} --topic plain")),
+            ("088-unavailable", format!("{describe} --under-replicated-partitions")),
+        ] {
+            assert!(STEPS.contains(&step));
+            let recorded = sorted(&normal(&golden(step, "out"), &self.bootstrap));
+            assert_eq!(sorted(&normal(&self.ours(&words).ok(), &self.bootstrap)), recorded, "{step}");
+        }
+        for (filter, topic) in [
+            ("--unavailable-partitions", "c-zstd"),
+            ("--under-min-isr-partitions", "tuned"),
+            ("--at-min-isr-partitions", "__transaction_state"),
+            ("--under-replicated-partitions", "placed"),
+        ] {
+            let words = format!("{describe} {filter}");
+            let (ours, theirs) = (self.ours(&words).ok(), self.tool(&words).ok());
+            assert_eq!(sorted(&ours), sorted(&theirs), "{filter}");
+            assert!(ours.contains(&format!("Topic: {topic}\t")), "{filter}: {ours}");
+        }
+    }
+
+    /// The proposal starts anywhere, so only what it is made for can be compared: the same partitions, as many replicas, other brokers.
+    fn generates_as_recorded(&self) {
+        let step = "094-reassign-generate";
+        fs::write(self.dir.join("tm.json"), r#"{"topics":[{"topic":"placed"}],"version":1}"#).expect("written");
+        let words =
+            "kafka-reassign-partitions.sh --topics-to-move-json-file DIR/tm.json --broker-list 0,1,2 --generate";
+        let without_brokers = |text: &str| -> String {
+            let (current, proposed) = text.split_once("\n\n").expect("two parts");
+            let mut line = proposed.to_owned();
+            while let Some(at) = line.find(r#""replicas":["#) {
+                let end = at + line[at..].find(']').expect("the list's end");
+                let ids: BTreeSet<&str> = line[at..end].rsplit('[').next().expect("ids").split(',').collect();
+                let replicas = format!("{} of 3", ids.len());
+                assert!(ids.iter().all(|id| matches!(*id, "0" | "1" | "2")), "{ids:?}");
+                line.replace_range(at..=end, &replicas);
+            }
+            format!("{current}\n\n{line}")
+        };
+        for ran in [self.tool(words), self.ours(words)] {
+            assert_eq!(without_brokers(&ran.out), without_brokers(&golden(step, "out")), "{}", ran.err);
+            assert_eq!(ran.code.to_string(), golden(step, "rc").trim());
+        }
     }
 }
 
@@ -179,6 +259,7 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
     });
     brokers.get_mut(&2).expect("running").signal(Signal::CONT);
     run.tree_becomes("05-broker-0-stopped.jsonl");
+    run.troubles_are_told();
 
     brokers.insert(0, plan.start());
     eventually("all replicas in sync", LIMIT, || {
@@ -205,17 +286,20 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
     for (broker, topic, partition) in [(0, "placed", 0), (1, "placed", 1), (0, "c-zstd", 0)] {
         fill(&brokers[&broker], topic, partition, HELD_BACK);
     }
+    run.generates_as_recorded();
     let moves = r#"{"version":1,"partitions":[{"topic":"placed","partition":0,"replicas":[2,1]},{"topic":"placed","partition":1,"replicas":[0,2]},{"topic":"c-zstd","partition":0,"replicas":[0,1,2]}]}"#;
     fs::write(run.dir.join("ra.json"), moves).expect("written");
     let reassign = "kafka-reassign-partitions.sh --reassignment-json-file DIR/ra.json";
     run.as_recorded("095-reassign-execute", &format!("{reassign} --execute --throttle 50000"));
     run.tree_becomes("07-reassigning.jsonl");
-    run.as_recorded("096-reassign-list", "kafka-reassign-partitions.sh --list");
-    run.as_recorded("098-reassign-verify-running", &format!("{reassign} --verify"));
-    run.as_recorded("099-reassign-execute-again", &format!("{reassign} --execute"));
+    run.both_as_recorded("096-reassign-list", "kafka-reassign-partitions.sh --list");
+    run.both_as_recorded("097-reassign-describe", "kafka-topics.sh --describe --topic placed");
+    run.both_as_recorded("098-reassign-verify-running", &format!("{reassign} --verify"));
+    run.both_as_recorded("099-reassign-execute-again", &format!("{reassign} --execute"));
     assert_eq!(tree::differences_in_parts(&run.connect, "07-reassigning.jsonl", &run.ports, PARTS), [""; 0]);
 
-    run.as_recorded("100-reassign-additional", &format!("{reassign} --execute --additional --throttle 90000000"));
+    let additional = run.tool(&format!("{reassign} --execute --additional --throttle 90000000"));
+    run.said("100-reassign-additional", &additional);
     eventually("the end of the moves", LIMIT, || {
         let is_done = |topic: &str| {
             let node = tree::get(&run.connect, &format!("/brokers/topics/{topic}")).unwrap_or_default();
@@ -223,8 +307,9 @@ fn trees_and_tools_through_elections_reassignment_and_deletion_are_as_recorded()
         };
         (is_done("placed") && is_done("c-zstd")).then_some(())
     });
+    // Each clears the throttles, which counts in the versions of the znodes: so one tool for either.
     run.as_recorded("101-reassign-verify", &format!("{reassign} --verify"));
-    run.as_recorded("102-reassign-cancel", &format!("{reassign} --cancel"));
+    run.said("102-reassign-cancel", &run.tool(&format!("{reassign} --cancel")));
     run.tree_becomes("08-reassigned.jsonl");
 
     run.tool("kafka-topics.sh --delete --topic c-gzip").ok();

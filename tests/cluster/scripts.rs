@@ -144,7 +144,7 @@ fn scripts_that_are_not_built_say_so() {
     let ours = Installation::new(&cluster, "ours");
     for script in [
         "kafka-acls.sh",
-        "kafka-reassign-partitions.sh",
+        "kafka-delegation-tokens.sh",
         "kafka-metadata-quorum.sh",
         "kafka-preferred-replica-election.sh",
     ] {
@@ -246,12 +246,33 @@ fn what_is_retired_says_what_to_type_instead() {
 fn the_quickstart_works_runs_on_and_is_stopped() {
     let cluster = Cluster::new("scripts_quickstart");
     let ours = Installation::new(&cluster, "quickstart");
-    let shown = ours.run("quickstart.sh", &[], &[]).ok();
+    let shown = ours.run("quickstart.sh", &["--single"], &[("OTTLA_PORTS", &quickstart_ports())]).ok();
     assert!(shown.contains("1000 lines came back as they were sent"), "{shown}");
+    assert_runs_on_and_is_stopped(&ours);
+}
+
+#[test]
+fn the_quickstart_of_a_cluster_loses_a_controller_a_leader_and_no_record() {
+    let cluster = Cluster::new("scripts_quickstart_cluster");
+    let ours = Installation::new(&cluster, "quickstart");
+    let shown = ours.run("quickstart.sh", &[], &[("OTTLA_PORTS", &quickstart_ports())]).ok();
+    let lines = |wanted: &str| shown.lines().filter(|line| line.contains(wanted)).count();
+    assert_eq!(lines("(kill -9)"), 2, "{shown}");
+    assert_eq!(lines("the preferred leaders lead again"), 2, "{shown}");
+    assert_eq!(lines("acknowledged records is there"), 1, "{shown}");
+    assert_runs_on_and_is_stopped(&ours);
+}
+
+/// Ports of its own: a broker that is away while it is killed must find its port free when it comes back.
+fn quickstart_ports() -> String {
+    let ports: Vec<u16> = (0..30).map(|_| free_port()).collect();
+    ports[0].to_string()
+}
+
+fn assert_runs_on_and_is_stopped(ours: &Installation) {
     let again = ours.run("quickstart.sh", &[], &[]);
     assert_eq!(again.code, 1, "a second one beside it");
     assert!(again.err.contains("scripts/quickstart.sh --stop"), "{}", again.err);
-
     ours.run("quickstart.sh", &["--stop"], &[]).ok();
     assert!(!ours.dir.join("quickstart").exists());
     for server in ["kafka-server-stop.sh", "zookeeper-server-stop.sh"] {

@@ -227,7 +227,8 @@ impl Task {
                 partition = %id, leader = assignment.leader, epoch = assignment.leader_epoch, isr = ?assignment.isr,
                 "refusing to lead: the log of this replica is not in any log directory, or not whole yet, and the other replicas would \
                  cut theirs to it. If its disk can be brought back, do so and start this broker again; if not, let another replica lead \
-                 (an unclean election, if none is in sync), and this one is filled from it"
+                 (an unclean election, if none is in sync), and this one is filled from it. (A file \"refilling\" in the partition's directory \
+                 says that it is not whole)"
             );
             self.refused.insert(id);
             return ErrorCode::KafkaStorageError;

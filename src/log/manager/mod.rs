@@ -207,7 +207,7 @@ impl LogManager {
         }
     }
 
-    /// The partition's log, made where there is none: in `preferred_dir`, or in the directory with the fewest partitions. On return its
+    /// The partition's log, made where there is none (and then, unless it is new, as one that is refilling): in `preferred_dir`, or in the directory with the fewest partitions. On return its
     /// directory and `partition.metadata` are on the device.
     ///
     /// # Errors
@@ -232,7 +232,11 @@ impl LogManager {
                     failed.check()?;
                 }
                 let home = self.choose(preferred_dir)?;
-                let log = self.make(&home, partition, &names::dir_name(partition), config, false).await?;
+                let name = names::dir_name(partition);
+                if !is_new {
+                    self.begin_refilling(&home, partition, &name).await?;
+                }
+                let log = self.make(&home, partition, &name, config, false).await?;
                 self.current.write().insert(partition.clone(), Arc::clone(&log));
                 log
             }
@@ -262,6 +266,25 @@ impl LogManager {
                 h.check().err().unwrap_or_else(|| LogError::NoSuchDir(h.path().to_path_buf()))
             })),
         }
+    }
+
+    /// A directory with the file that says so in it, from the first moment on that it has the partition's name.
+    async fn begin_refilling(&self, home: &Arc<Home>, partition: &TopicPartition, name: &str) -> Result<(), LogError> {
+        let (here, dir) = (Arc::clone(home), home.path().join(name));
+        // What a kill leaves of it, the next start removes.
+        let at_first = home.path().join(names::delete_name(partition, self.shared.env.rng.uuid()));
+        home.gate()
+            .run(move || {
+                let disk = &here.shared().disk;
+                let made = disk
+                    .create_dir_all(&at_first)
+                    .and_then(|()| disk.write(&at_first.join(names::REFILLING), b""))
+                    .and_then(|()| disk.sync_dir(&at_first))
+                    .and_then(|()| disk.rename(&at_first, &dir))
+                    .and_then(|()| disk.sync_dir(here.path()));
+                made.map_err(|e| here.fail("making a log", &e))
+            })
+            .await
     }
 
     async fn make(

@@ -83,16 +83,17 @@ impl Followed {
         if !records.is_empty() {
             append_from_within(&mut writer, records, self.leader_epoch).await.map_err(|error| self.refused(&error))?;
         }
-        {
+        let is_whole = {
             let state = self.partition.touch(); // held, so that no leader's watermark is overwritten
             let follows = matches!(state.role, Role::Follower { .. }) && state.leader_epoch == self.leader_epoch;
             if follows && high_watermark >= 0 && high_watermark != log.high_watermark() {
                 log.set_high_watermark(high_watermark);
             }
-            if follows && self.partition.is_refilling() && high_watermark >= 0 && log.leo() >= high_watermark {
-                tracing::info!(partition = %self.partition.id, log_end = log.leo(), "a lost log is whole again");
-                self.partition.set_refilling(false);
-            }
+            follows && high_watermark >= 0 && log.leo() >= high_watermark
+        };
+        if is_whole && log.is_refilling() {
+            writer.refilled().await.map_err(|error| self.storage(&error))?;
+            tracing::info!(partition = %self.partition.id, log_end = log.leo(), "a lost log is whole again");
         }
         if log_start_offset > log.start_offset() && log_start_offset <= log.high_watermark() {
             writer.increment_start_offset(log_start_offset).await.map_err(|error| self.storage(&error))?;

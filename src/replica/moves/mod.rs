@@ -246,10 +246,13 @@ impl Replicas {
         let to = this.to.clone();
         this.to.gate().run_long(move || to.flush_blocking()).await?;
         let Some(mut promotion) = self.logs.begin_promotion(&this.to).await else { return Ok(Finish::Later) };
-        if !self.moves.is_wanted(this) || this.partition.state().offline || !this.partition.has(promotion.old.log()) {
+        let current = promotion.old.log().clone();
+        // What a half-filled log is, the file beside it tells: it stays where that is until it is whole.
+        let may_be_replaced =
+            !this.partition.state().offline && !current.is_refilling() && this.partition.has(&current);
+        if !self.moves.is_wanted(this) || !may_be_replaced {
             return Ok(Finish::Later);
         }
-        let current = promotion.old.log().clone();
         for _ in 0..LAST_CHUNKS {
             if step(&current, &mut promotion.future).await? == Step::Even {
                 break;

@@ -132,22 +132,30 @@ impl AdminClient {
     /// # Errors
     /// The first topic's that has one, or no answer came.
     pub async fn describe_topics(&mut self, names: &[String]) -> Result<Vec<TopicDescription>, Exception> {
+        self.describe_each(names).await?.into_iter().collect()
+    }
+
+    /// The same with a result for each topic.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn describe_each(
+        &mut self,
+        names: &[String],
+    ) -> Result<Vec<Result<TopicDescription, Exception>>, Exception> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let answer = self.metadata("describeTopics", Some(names)).await?;
         let by_name: BTreeMap<&str, &MetadataResponseTopic> =
             answer.topics.iter().filter_map(|t| Some((t.name.as_deref()?, t))).collect();
-        names
-            .iter()
-            .map(|name| match by_name.get(name.as_str()) {
-                None => Err(Exception::of_code(
-                    ErrorCode::UnknownTopicOrPartition,
-                    Some(&format!("Topic {name} not found.")),
-                )),
-                Some(topic) => checked(topic.error_code, None).map(|()| description(name, topic)),
-            })
-            .collect()
+        let result = |name: &String| match by_name.get(name.as_str()) {
+            None => {
+                Err(Exception::of_code(ErrorCode::UnknownTopicOrPartition, Some(&format!("Topic {name} not found."))))
+            }
+            Some(topic) => checked(topic.error_code, None).map(|()| description(name, topic)),
+        };
+        Ok(names.iter().map(result).collect())
     }
 
     /// What one broker offers.

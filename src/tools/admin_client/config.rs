@@ -127,6 +127,20 @@ fn targets(list: &str, console: &Console) -> Result<Vec<Target>, Exception> {
     Ok(targets)
 }
 
+/// Checks a list of servers by its looks, as some tools do before they use it (`ToolsUtils.validateBootstrapServer`).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_bootstrap(list: &str) -> Result<(), &'static str> {
+    if list.trim().is_empty() {
+        return Err("Error while validating the bootstrap address\n");
+    }
+    match list.split(',').all(|url| target(url).is_some()) {
+        true => Ok(()),
+        false => Err("Please provide valid host:port like host1:9091,host2:9092\n"),
+    }
+}
+
 /// `[protocol://]host:port`, an IPv6 address in brackets.
 pub fn target(url: &str) -> Option<Target> {
     let address = url.split_once("://").map_or(url, |(_, address)| address);

@@ -183,6 +183,14 @@ impl AdminClient {
     /// # Errors
     /// The broker's; UNSUPPORTED_VERSION before 2.3.
     pub async fn incremental_alter_configs(&mut self, resource: &Resource, ops: &[ConfigOp]) -> Result<(), Exception> {
+        self.incremental_alter_all(&[(resource.clone(), ops.to_vec())]).await
+    }
+
+    /// Alters single configs of several resources, in one request for each broker that they are for. All are tried.
+    ///
+    /// # Errors
+    /// The first that a broker gives.
+    pub async fn incremental_alter_all(&mut self, resources: &[(Resource, Vec<ConfigOp>)]) -> Result<(), Exception> {
         let config = |op: &ConfigOp| match op {
             ConfigOp::Set(name, value) => IncrementalAlterConfigsRequestConfig {
                 name: name.into(),
@@ -193,17 +201,29 @@ impl AdminClient {
                 IncrementalAlterConfigsRequestConfig { name: name.into(), config_operation: 1, value: Some("".into()) }
             }
         };
-        let build = |_, _| IncrementalAlterConfigsRequest {
-            resources: vec![IncrementalAlterConfigsRequestResource {
-                resource_type: resource.wire_type(),
-                resource_name: resource.wire_name().into(),
-                configs: ops.iter().map(config).collect(),
-            }],
-            validate_only: false,
-        };
-        let ours = all(ApiKey::IncrementalAlterConfigs);
-        let answer = self.call("incrementalAlterConfigs", resource.to(), ours, build, never).await?;
-        answer.responses.iter().try_for_each(|r| checked(r.error_code, r.error_message.as_deref()))
+        let mut result = Ok(());
+        let mut rest: Vec<_> = resources.iter().collect();
+        while let Some(to) = rest.first().map(|(resource, _)| resource.to()) {
+            let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(resource, _)| resource.to() == to);
+            rest = later;
+            let build = |_, _| IncrementalAlterConfigsRequest {
+                resources: now
+                    .iter()
+                    .map(|(resource, ops)| IncrementalAlterConfigsRequestResource {
+                        resource_type: resource.wire_type(),
+                        resource_name: resource.wire_name().into(),
+                        configs: ops.iter().map(config).collect(),
+                    })
+                    .collect(),
+                validate_only: false,
+            };
+            let ours = all(ApiKey::IncrementalAlterConfigs);
+            let answered = self.call("incrementalAlterConfigs", to, ours, build, never).await.and_then(|answer| {
+                answer.responses.iter().try_for_each(|r| checked(r.error_code, r.error_message.as_deref()))
+            });
+            result = result.and(answered);
+        }
+        result
     }
 
     /// Replaces all dynamic configs of a resource.

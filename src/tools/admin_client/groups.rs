@@ -59,6 +59,11 @@ pub struct GroupMember {
     pub assignment: Vec<Partition>,
 }
 
+/// What a coordinator is looked for: a group.
+const GROUP_KEY: i8 = 0;
+/// A transactional id.
+pub(super) const TRANSACTION_KEY: i8 = 1;
+
 /// What becomes of offsets that are deleted: of the whole, or by partition.
 pub type Deleted = Result<BTreeMap<Partition, ErrorCode>, ErrorCode>;
 
@@ -92,14 +97,19 @@ impl AdminClient {
     }
 
     /// The broker that coordinates a group.
+    async fn coordinator(&mut self, group: &str) -> Result<BrokerId, Exception> {
+        self.coordinator_of(GROUP_KEY, group).await
+    }
+
+    /// The broker that coordinates a group, or a transactional id.
     ///
     /// # Errors
     /// When none is known in time.
-    async fn coordinator(&mut self, group: &str) -> Result<BrokerId, Exception> {
+    pub(super) async fn coordinator_of(&mut self, key_type: i8, key: &str) -> Result<BrokerId, Exception> {
         let build = |version: i16, _| FindCoordinatorRequest {
-            key: if version < 4 { group.into() } else { Str::default() },
-            key_type: 0,
-            coordinator_keys: if version < 4 { Vec::new() } else { vec![group.into()] },
+            key: if version < 4 { key.into() } else { Str::default() },
+            key_type,
+            coordinator_keys: if version < 4 { Vec::new() } else { vec![key.into()] },
         };
         let of = |answer: &FindCoordinatorResponse| match answer.coordinators.first() {
             Some(found) => (found.error_code, found.node_id),
@@ -271,7 +281,7 @@ fn by_topic<'a, T>(items: impl Iterator<Item = (&'a String, T)>) -> BTreeMap<&'a
 }
 
 /// What another look may mend.
-fn is_passing(code: ErrorCode) -> bool {
+pub(super) fn is_passing(code: ErrorCode) -> bool {
     use ErrorCode::*;
     matches!(code, NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress)
 }

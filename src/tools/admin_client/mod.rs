@@ -5,11 +5,13 @@
 //! | here | connections, metadata of brokers, retries |
 //! | [`config`] | bootstrap servers, `--command-config` |
 //! | [`cluster`] | brokers, versions, log directories, topics' names and descriptions |
-//! | [`topics`] | create, delete, grow, moves under way |
+//! | [`topics`] | create, delete, grow |
+//! | [`reassignments`] | moves between brokers and between log directories |
 //! | [`configs`] | describe and alter |
 //! | [`quotas`] | client quotas, SCRAM credentials |
 //! | [`offsets`] | list offsets, delete records: to the leaders |
 //! | [`groups`] | consumer groups: to their coordinators |
+//! | [`transactions`] | transactions: to their coordinators; producers: to the leaders |
 //!
 //! A call is tried until it is answered or `default.api.timeout.ms` is over, as Java's does, and in the highest version that both sides
 //! know. One request is in flight at a time. Beware: a try whose connection broke is repeated, though the broker may have acted on it.
@@ -21,7 +23,9 @@ pub mod elections;
 pub mod groups;
 pub mod offsets;
 pub mod quotas;
+pub mod reassignments;
 pub mod topics;
+pub mod transactions;
 
 use std::collections::BTreeMap;
 use std::future::Future;

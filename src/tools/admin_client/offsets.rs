@@ -1,4 +1,4 @@
-//! What only the leader of a partition answers: offsets by time, and the deletion of records.
+//! What only the leader of a partition answers: offsets by time, and the deletion of records; `transactions` asks them too.
 //!
 //! Leaders are looked up, each is sent what it leads, and what moved meanwhile is looked up again, until all are answered or the call's
 //! time is over; then the rest fails with what was last wrong with it.
@@ -34,8 +34,8 @@ pub mod timestamp {
     pub const LATEST_TIERED: i64 = -5;
 }
 
-/// What one partition was answered, by partition.
-pub type Answers = BTreeMap<Partition, Result<i64, Exception>>;
+/// What each partition was answered: an offset, where nothing else is said.
+pub type Answers<T = i64> = BTreeMap<Partition, Result<T, Exception>>;
 
 impl AdminClient {
     /// The first offset at or after a time in each partition, or what a special timestamp stands for; -1 where there is none.
@@ -111,16 +111,17 @@ impl AdminClient {
         self.ask_leaders("deleteRecords", before, ours, build, read).await
     }
 
-    async fn ask_leaders<Q: Request>(
+    /// Asks the leaders of partitions, each with a number that `build` is given. `read` finds an answer's partitions, codes and values.
+    pub(super) async fn ask_leaders<Q: Request, T>(
         &mut self,
         name: &str,
         mut pending: BTreeMap<Partition, i64>,
         ours: RangeInclusive<i16>,
         build: impl Fn(&BTreeMap<String, Vec<(i32, i64)>>, i32) -> Q,
-        read: impl Fn(Q::Response) -> Vec<(Partition, i16, i64)>,
-    ) -> Answers {
+        read: impl Fn(Q::Response) -> Vec<(Partition, i16, T)>,
+    ) -> Answers<T> {
         let deadline = Instant::now() + self.config.api_timeout;
-        let mut done = Answers::new();
+        let mut done: Answers<T> = BTreeMap::new();
         let mut last = Exception::timeout(format!("Timed out waiting for a node assignment. Call: {name}"));
         let mut pause = self.config.retry_backoff.max(LOOK_AGAIN);
         loop {
@@ -209,7 +210,7 @@ struct Leaders {
     refused: Vec<(Partition, Exception)>,
 }
 
-fn fail(mut done: Answers, pending: BTreeMap<Partition, i64>, error: &Exception) -> Answers {
+fn fail<T>(mut done: Answers<T>, pending: BTreeMap<Partition, i64>, error: &Exception) -> Answers<T> {
     done.extend(pending.into_keys().map(|partition| (partition, Err(error.clone()))));
     done
 }

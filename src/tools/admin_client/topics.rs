@@ -1,4 +1,4 @@
-//! Creating, deleting and growing topics; moves of partitions under way. All of it is the controller's to answer.
+//! Creating, deleting and growing topics. All of it is the controller's to answer.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,7 @@ use crate::tools::java::Exception;
 use crate::wire::{
     ApiKey, CreatePartitionsRequest, CreatePartitionsRequestAssignment, CreatePartitionsRequestTopic,
     CreateTopicsRequest, CreateTopicsRequestConfig, CreateTopicsRequestReplicaAssignment, CreateTopicsRequestTopic,
-    DeleteTopicsRequest, DeleteTopicsRequestTopic, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsRequestTopic, Str,
+    DeleteTopicsRequest, DeleteTopicsRequestTopic, Str,
 };
 
 /// A topic to create.
@@ -36,17 +35,6 @@ pub struct NewPartitions {
     pub total: i32,
     /// Brokers of each new partition; `None` to let the controller place them.
     pub assignment: Option<Vec<Vec<BrokerId>>>,
-}
-
-/// A move of a partition under way.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reassignment {
-    /// All of both assignments.
-    pub replicas: Vec<BrokerId>,
-    /// Those still to come.
-    pub adding: Vec<BrokerId>,
-    /// Those still to go.
-    pub removing: Vec<BrokerId>,
 }
 
 impl AdminClient {
@@ -124,40 +112,6 @@ impl AdminClient {
             |r: &crate::wire::CreatePartitionsResponse| r.results.iter().find_map(|t| not_controller(t.error_code));
         let answer = self.call("createPartitions", To::Controller, all(ApiKey::CreatePartitions), build, again).await?;
         answer.results.iter().try_for_each(|t| checked(t.error_code, t.error_message.as_deref()))
-    }
-
-    /// The moves under way of these partitions, by topic and partition.
-    ///
-    /// # Errors
-    /// The broker's; UNSUPPORTED_VERSION before 2.4.
-    pub async fn list_reassignments(
-        &mut self,
-        partitions: &BTreeMap<String, Vec<i32>>,
-    ) -> Result<BTreeMap<(String, i32), Reassignment>, Exception> {
-        let topic = |(name, indexes): (&String, &Vec<i32>)| ListPartitionReassignmentsRequestTopic {
-            name: name.into(),
-            partition_indexes: indexes.clone(),
-        };
-        let build = |_, timeout_ms| ListPartitionReassignmentsRequest {
-            timeout_ms,
-            topics: Some(partitions.iter().map(topic).collect()),
-        };
-        let again = |r: &crate::wire::ListPartitionReassignmentsResponse| not_controller(r.error_code);
-        let ours = all(ApiKey::ListPartitionReassignments);
-        let answer = self.call("listPartitionReassignments", To::Controller, ours, build, again).await?;
-        checked(answer.error_code, answer.error_message.as_deref())?;
-        let mut found = BTreeMap::new();
-        for topic in &answer.topics {
-            for p in &topic.partitions {
-                let moved = Reassignment {
-                    replicas: p.replicas.clone(),
-                    adding: p.adding_replicas.clone(),
-                    removing: p.removing_replicas.clone(),
-                };
-                found.insert((topic.name.to_string(), p.partition_index), moved);
-            }
-        }
-        Ok(found)
     }
 }
 

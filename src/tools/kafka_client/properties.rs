@@ -342,7 +342,12 @@ fn producer_rules(made: &mut Translated, java: &Properties) -> Result<(), Except
         made.set("compression.level", level.trim());
     }
     // librdkafka wants a batch to wait less than it may live, and a retry's pause to fit between its bounds.
-    let lives = made.get("message.timeout.ms").map_or(0, number).max(1);
+    let mut lives = made.get("message.timeout.ms").map_or(0, number).max(1);
+    if transactional {
+        // Nor may one live for longer than its transaction, whose default is half of the other's.
+        const TRANSACTION_TIMEOUT_MS: i64 = 60_000;
+        lives = lives.min(made.get("transaction.timeout.ms").map_or(TRANSACTION_TIMEOUT_MS, number));
+    }
     made.set("message.timeout.ms", lives.max(made.get("linger.ms").map_or(0, number) + 1).to_string());
     let block = made.get("topic.metadata.propagation.max.ms").map_or(0, number).clamp(0, 3_600_000);
     made.set("topic.metadata.propagation.max.ms", block.to_string());

@@ -9,7 +9,7 @@ use crate::base::{BrokerId, ErrorCode, TopicId};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::cluster::{PartitionDescription, TopicDescription};
 use crate::tools::admin_client::configs::{ConfigEntry, Source};
-use crate::tools::admin_client::topics::Reassignment;
+use crate::tools::admin_client::reassignments::Reassignment;
 use crate::tools::console::Console;
 use crate::tools::java::Exception;
 use crate::tools::options::Options;
@@ -100,7 +100,7 @@ async fn moves(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    match admin.list_reassignments(&partitions).await {
+    match admin.list_reassignments(Some(&partitions)).await {
         Err(e) if matches!(e.code, Some(ErrorCode::UnsupportedVersion | ErrorCode::ClusterAuthorizationFailed)) => {
             Ok(BTreeMap::new())
         }

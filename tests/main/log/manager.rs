@@ -372,3 +372,35 @@ async fn an_unclean_stop_recovers_from_the_recovery_point() {
     assert_eq!((rows(&log, 0), log.high_watermark()), (before, 400));
     assert!(append(&log, sequenced(5, 0, 0, 3, false)).await.duplicate);
 }
+
+/// A kill at each step of making a log for an old partition: whatever lies there afterwards under its name says that it is not whole.
+#[tokio::test]
+async fn a_log_made_for_an_old_partition_says_so_until_it_is_whole() {
+    let mut made = 0;
+    for changes in 0..30 {
+        let (sim, disk, paths) = sim();
+        let manager = load(&disk, &paths).expect("a start");
+        sim.fail_after(Some(changes));
+        let log = manager.get_or_create(&tp("t", 0), None, Arc::new(small()), false, None).await;
+        assert!(log.is_err() || log.is_ok_and(|log| log.is_refilling()));
+        drop(manager);
+        sim.fail_after(None);
+        if changes % 2 == 0 {
+            sim.kill()
+        } else {
+            sim.lose_power(|_| 0)
+        }
+        let manager = load(&disk, &paths).expect("a second start");
+        if let Some(log) = manager.get(&tp("t", 0)) {
+            assert!(log.is_refilling(), "after {changes} changes");
+            made += 1;
+            append(&log, batch(3, 10, now())).await;
+            log.lock().await.refilled().await.expect("whole");
+            assert!(!log.is_refilling());
+            sim.lose_power(|_| 0);
+            let log = load(&disk, &paths).expect("a third start").get(&tp("t", 0)).expect("the log");
+            assert!(!log.is_refilling() && log.leo() == 3, "what is called whole is on the device");
+        }
+    }
+    assert!((3..27).contains(&made), "{made} of 30 kills left a log");
+}

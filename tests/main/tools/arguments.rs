@@ -9,8 +9,8 @@ use ottla::tools::console::Console;
 use ottla::tools::options::{Options, Spec};
 use ottla::tools::{
     argparse, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups,
-    consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf, topics,
-    usage, verifiable_consumer, verifiable_producer,
+    consumer_perf, delete_records, dump_log, features, get_offsets, leader_election, log_dirs, producer_perf,
+    reassign_partitions, replica_verification, topics, transactions, usage, verifiable_consumer, verifiable_producer,
 };
 use parking_lot::Mutex;
 
@@ -53,13 +53,14 @@ fn golden(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tools").join(path)).unwrap()
 }
 
-const JOPTSIMPLE: [(&str, Run, &[Spec]); 12] = [
+const JOPTSIMPLE: [(&str, Run, &[Spec]); 13] = [
     ("dump-log", dump_log::run, dump_log::SPECS),
     ("topics", topics::run, topics::SPECS),
     ("configs", configs::run, configs::SPECS),
     ("get-offsets", get_offsets::run, get_offsets::SPECS),
     ("delete-records", delete_records::run, delete_records::SPECS),
     ("leader-election", leader_election::run, leader_election::SPECS),
+    ("reassign-partitions", reassign_partitions::run, reassign_partitions::SPECS),
     ("log-dirs", log_dirs::run, log_dirs::SPECS),
     ("broker-api-versions", broker_api_versions::run, broker_api_versions::SPECS),
     ("console-producer", console_producer::run, console_producer::flags::SPECS),
@@ -78,9 +79,21 @@ fn help_is_kafkas_to_the_byte() {
         let table = help.split_once('\n').unwrap().1;
         assert_eq!(err.split_once('\n').unwrap().1, table, "{name} without arguments");
     }
+    let (out, err, code) = run(replica_verification::run, &["--help"]);
+    let (warning, help) = err.split_once('\n').unwrap();
+    let deprecated = "WARN This tool is deprecated and may be removed in a future major release.";
+    assert!(warning.contains(deprecated), "{warning}");
+    assert_eq!((out.as_str(), help, code), ("", golden("help/kafka-replica-verification.txt").as_str(), 1));
     for (name, tool) in [("cluster", cluster::run as Run), ("features", features::run)] {
         assert_eq!(run(tool, &["--help"]), (golden(&format!("help/kafka-{name}.txt")), String::new(), 1), "{name}");
         assert_eq!(run(tool, &["-h"]).2, 1);
+    }
+    let transactions = |words: &[&str], name: &str| {
+        assert_eq!(run(transactions::run, words), (golden(&format!("help/{name}.txt")), String::new(), 1), "{name}");
+    };
+    transactions(&["--help"], "kafka-transactions");
+    for command in ["list", "describe", "describe-producers", "abort", "find-hanging"] {
+        transactions(&[command, "--help"], &format!("kafka-transactions-{command}"));
     }
     for (name, tool) in [
         ("producer-perf-test", producer_perf::run as Run),

@@ -4,5 +4,8 @@ mod admin_client;
 mod arguments;
 mod dump_log;
 mod preflight;
+mod reassign;
 mod records;
 mod texts;
+mod transactions;
+mod verification;
