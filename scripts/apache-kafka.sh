@@ -2,13 +2,14 @@
 # Apache Kafka 3.9 in ZooKeeper mode, the broker that Ottla is held against, and its tools.
 #
 #   apache-kafka.sh fetch                          get the jars from Maven Central (once; needs Maven and a JDK 11 or newer)
+#   apache-kafka.sh fetch peers                    get 3.4.1 and 3.6.2, which clusters of mixed versions are tried with
 #   apache-kafka.sh broker FILE [--override K=V].. run the broker in the foreground; its log goes to standard output
 #   apache-kafka.sh tool kafka-topics.sh ARGS...   run one of Kafka's tools by its script's name, or by a class name
 #   apache-kafka.sh old 0.10.2.2 CLASS ARGS...     run a class of an old Kafka: 0.10.2.2 or 0.11.0.3
 #   apache-kafka.sh streams FILE.java ARGS...      run a program that uses Kafka Streams, out of its source
 #
 # PEER_JVM       more flags for the Java machine. The default is small and quick to start: good for tests, useless for measuring.
-# PEER_VERSION   another version of the broker and its tools: 3.4.1 or 3.6.2, which clusters of mixed versions are tried with.
+# PEER_VERSION   another version of the broker and its tools: 3.4.1 or 3.6.2.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 pom=$repo/scripts/apache-kafka.xml
@@ -36,7 +37,6 @@ fetch_jars() {
 fetch() {
   fetch_jars "$version" "$pom"
   local old
-  for old in $peer_versions; do fetch_jars "$old" "$pom"; done
   fetch_jars "streams-$version" "$repo/scripts/kafka-streams.xml"
   for old in $old_versions; do fetch_jars "$old" "$repo/scripts/old-kafka.xml"; done
 }
@@ -87,10 +87,11 @@ tool_class() {
 }
 
 case ${1:-} in
-  fetch) fetch; echo "$jars" ;;
+  fetch)
+    if [ "${2:-}" = peers ]; then for peer in $peer_versions; do fetch_jars "$peer" "$pom"; done; else fetch; echo "$jars"; fi ;;
   broker) [ $# -ge 2 ] || die "broker needs a server.properties"; shift; java_run INFO out kafka.Kafka "$@" ;;
   old) [ $# -ge 3 ] || die "old needs a version and a class"; jars=$cache/kafka-$2; shift 2; java_run WARN err "$@" ;;
   streams) [ $# -ge 2 ] || die "streams needs a program"; jars=$cache/kafka-streams-$version; shift; java_run WARN err "$@" ;;
   tool) [ $# -ge 2 ] || die "tool needs a name"; class=$(tool_class "$2"); shift 2; java_run WARN err "$class" "$@" ;;
-  *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

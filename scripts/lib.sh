@@ -39,6 +39,8 @@ lacking() {
 # What building takes (some crates compile C, librdkafka with make and its C++ face too), and a Java for ZooKeeper 3.8 and Kafka 3.9.
 compiler() { lacking cc gcc libc6-dev; lacking c++ g++; lacking make make; }
 java_runtime() { lacking java default-jre-headless; }
+# Tests run some Java programs out of their source, which takes a compiler.
+java_compiler() { lacking javac default-jdk-headless; }
 
 # The Rust toolchain is the user's to choose and never installed behind his back.
 need_rust() {

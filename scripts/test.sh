@@ -5,7 +5,7 @@
 #   --prepare    only install
 #
 # From Debian: zookeeper, kcat, a JDK, Maven, Python's venv. From Maven Central: Apache Kafka, the broker Ottla is held against, with
-# its tools. From PyPI: three Kafka clients. What is fetched is kept in ~/.cache/ottla (OTTLA_CACHE). Rust must be there already.
+# its tools and Kafka Streams. From PyPI: three Kafka clients. What is fetched is kept in ~/.cache/ottla (OTTLA_CACHE). Rust must be there already.
 # With OTTLA_TEST_TARGET=apache the cluster tests hold Apache Kafka instead, to see that they ask for what Kafka does.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -22,7 +22,7 @@ python_clients() {
 
 prepare() {
   # shellcheck disable=SC2046
-  need_packages zookeeper kcat $(compiler) $(java_runtime) $(lacking mvn maven) \
+  need_packages zookeeper kcat $(compiler) $(java_runtime) $(java_compiler) $(lacking mvn maven) \
     $(python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv)
   "$repo/scripts/apache-kafka.sh" fetch >/dev/null
   python_clients

@@ -113,7 +113,7 @@ impl Core {
 
     /// Stops a broker's replicas and takes them out of their ISRs; the other replicas are told.
     async fn take_offline(&mut self, broker: BrokerId, partitions: Vec<TopicPartition>, batch: &mut Batch) -> Outcome {
-        for name in &partitions {
+        for name in partitions.iter().filter(|name| self.must_stop(broker, name)) {
             // Before the write below: the broker still knows the old leader epoch.
             batch.add_stop_replica(&self.ctx, &[broker], name, false);
         }
@@ -132,6 +132,12 @@ impl Core {
             self.set_replica_state(&name, broker, ReplicaState::Offline);
         }
         Ok(())
+    }
+
+    /// Is a broker told to stop a replica that goes offline? Not where its process is presumed dead: should it live, then nothing but a
+    /// new leader epoch would make an Apache broker fetch again what it was told to stop, and a replica outside the ISR gets none.
+    pub(super) fn must_stop(&self, broker: BrokerId, name: &TopicPartition) -> bool {
+        !self.ctx.presumed_dead.contains(&broker) || self.ctx.is_queued_for_deletion(&name.topic)
     }
 
     /// Takes a replica out of ISRs. Returns the partitions that are done: written, or read again because it was not in the ISR.

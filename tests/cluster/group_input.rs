@@ -52,7 +52,7 @@ fn join(connection: &mut Connection, member: &mut Member) -> i16 {
         member.generation = answer.generation_id;
         match answer.error_code {
             0 => return connection.call(&member.sync(), 3).error_code,
-            MEMBER_ID_REQUIRED | 14 | 16 => {}
+            MEMBER_ID_REQUIRED | 14 | 15 | 16 => {}
             other => panic!("JoinGroup: {other}"),
         }
     }

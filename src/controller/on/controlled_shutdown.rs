@@ -50,7 +50,7 @@ impl Core {
         let (led, followed) = self.movable_partitions(broker);
         self.move_partitions(&led, PartitionState::Online, Some(Strategy::ControlledShutdown)).await?;
         let mut batch = Batch::default();
-        for name in &followed {
+        for name in followed.iter().filter(|name| self.must_stop(broker, name)) {
             batch.add_stop_replica(&self.ctx, &[broker], name, false);
         }
         self.send(batch);

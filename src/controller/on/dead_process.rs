@@ -1,7 +1,8 @@
 //! Events process died and process back: a broker's port is refused by its host, or answers again.
 //!
-//! The verdict may be wrong, so nothing is done that a controlled shutdown of a live broker would not do: live members of the ISR take
-//! over in a new leader epoch, and only they. The registration is not touched: whether the session is over is for ZooKeeper to say.
+//! The verdict may be wrong, so less is done than at the controlled shutdown of a live broker: live members of the ISR take over in a
+//! new leader epoch, and only they; no replica is told to stop. The registration is not touched: whether the session is over is for
+//! ZooKeeper to say.
 
 use crate::base::BrokerId;
 use crate::controller::context::Replica;

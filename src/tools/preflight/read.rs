@@ -34,7 +34,12 @@ pub fn settings(args: &PreflightArgs) -> Result<Settings, String> {
         .map_err(|error| format!("could not read {}: {error}", args.file.display()))?;
     let overrides = args.overrides.iter().map(|text| config::load::parse_override(text)).collect::<Result<Vec<_>, _>>();
     let overrides = overrides.map_err(|error| error.to_string())?;
-    let sources = Sources { file, env: Vec::new(), plain_kafka_env: false, overrides };
+    // As a broker would be started from here.
+    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.into_string().ok()?))
+    };
+    let env = std::env::vars_os().filter_map(text).collect();
+    let sources = Sources { file, env, plain_kafka_env: false, overrides };
     Ok(settings_of(&sources, args.accept_unenforced))
 }
 

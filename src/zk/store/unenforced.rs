@@ -16,11 +16,10 @@ use crate::zk::znode::tokens;
 pub async fn read(session: &Session) -> Result<Unenforced, StoreError> {
     let mut found = Unenforced::new();
     for kind in [ConfigType::Users, ConfigType::Clients, ConfigType::Ips] {
-        for entity in entities(session, kind).await? {
-            let Some((data, _)) = session.get(&entity.path()).await? else { continue };
-            if data.is_empty() {
-                continue; // a parent
-            }
+        let entities = entities(session, kind).await?;
+        let paths: Vec<String> = entities.iter().map(ConfigEntity::path).collect();
+        for (entity, found_at) in entities.iter().zip(session.get_all(&paths).await?) {
+            let Some((data, _)) = found_at.filter(|(data, _)| !data.is_empty()) else { continue }; // a parent
             let name = format!("{}/{}", kind.name(), entity.name());
             let Ok(config) = ConfigMap::decode(&entity.path(), &data) else {
                 found.entry(Kind::Quotas).or_default().push(format!("{name}, which can't be read"));
@@ -52,13 +51,13 @@ pub async fn read(session: &Session) -> Result<Unenforced, StoreError> {
 
 /// Entities of a type; of users also their clients.
 async fn entities(session: &Session, kind: ConfigType) -> Result<Vec<ConfigEntity>, StoreError> {
-    let mut paths = Vec::new();
-    for name in children(session, &kind.path()).await? {
-        if kind == ConfigType::Users {
-            let clients = children(session, &format!("{}/{name}/clients", kind.path())).await?;
-            paths.extend(clients.into_iter().map(|client| format!("users/{name}/clients/{client}")));
+    let names = children(session, &kind.path()).await?;
+    let mut paths: Vec<String> = names.iter().map(|name| format!("{}/{name}", kind.name())).collect();
+    if kind == ConfigType::Users {
+        let parents: Vec<String> = names.iter().map(|name| format!("{}/{name}/clients", kind.path())).collect();
+        for (name, clients) in names.iter().zip(session.children_all(&parents).await?) {
+            paths.extend(clients.unwrap_or_default().iter().map(|client| format!("users/{name}/clients/{client}")));
         }
-        paths.push(format!("{}/{name}", kind.name()));
     }
     Ok(paths.iter().filter_map(|path| ConfigEntity::from_entity_path(path)).collect())
 }

@@ -36,7 +36,9 @@ public class AdminCalls {
             DescribeConfigsOptions all = new DescribeConfigsOptions().includeSynonyms(true).includeDocumentation(true);
             Map<ConfigResource, Config> configs = get(admin.describeConfigs(resources, all).all());
             for (ConfigResource resource : resources.subList(0, 2)) {
-                for (ConfigEntry entry : new TreeMap<>(configs.get(resource).entries().stream().collect(Collectors.toMap(ConfigEntry::name, e -> e))).values()) {
+                List<ConfigEntry> entries = new ArrayList<>(configs.get(resource).entries());
+                entries.sort(Comparator.comparing(ConfigEntry::name));
+                for (ConfigEntry entry : entries) {
                     System.out.println(resource.name() + " " + entry.name() + "=" + entry.value() + " " + entry.source() + " " + entry.type() + " "
                         + entry.isReadOnly() + " " + entry.isSensitive() + " " + (entry.documentation() != null && !entry.documentation().isEmpty()));
                 }
@@ -59,7 +61,8 @@ public class AdminCalls {
             System.out.println("group " + of.state() + " " + of.members().size() + " " + of.partitionAssignor() + " " + of.coordinator().id() + " "
                 + new TreeSet<>(of.authorizedOperations()));
             Map<TopicPartition, OffsetAndMetadata> offsets = get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
-            System.out.println("offsets " + offsets.entrySet().stream().map(e -> e.getKey() + " " + e.getValue().offset()).sorted().collect(Collectors.toList()));
+            System.out.println("offsets " + offsets.entrySet().stream().map(e -> e.getKey() + " " + e.getValue().offset()).sorted()
+                .collect(Collectors.toList()));
             TopicPartition partition = new TopicPartition(topic, 0);
             System.out.println("ends " + get(admin.listOffsets(Collections.singletonMap(partition, OffsetSpec.earliest())).all()).get(partition).offset() + " "
                 + get(admin.listOffsets(Collections.singletonMap(partition, OffsetSpec.latest())).all()).get(partition).offset() + " "

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -22,6 +22,11 @@ const RATE: u32 = 300;
 /// A running producer (`swap_load.py`).
 pub struct Load {
     process: Process,
+}
+
+/// Where the last line that is written whole ends.
+fn end_of_lines(text: &str) -> usize {
+    text.rfind('\n').map_or(0, |end| end + 1)
 }
 
 /// What a producer saw between two moments.
@@ -57,7 +62,7 @@ impl Load {
 
     /// Now, as a place among what it wrote.
     pub fn mark(&self) -> usize {
-        self.process.output().rfind('\n').map_or(0, |end| end + 1)
+        end_of_lines(&self.process.output())
     }
 
     /// Waits for so many more acknowledgements.
@@ -71,7 +76,7 @@ impl Load {
     pub fn seen(&self, from: usize) -> Seen {
         let output = self.process.output();
         let (mut latencies, mut last, mut seen) = (Vec::new(), BTreeMap::new(), Seen::default());
-        for line in output[from..self.mark()].lines().filter(|line| line.starts_with("A ")) {
+        for line in output[from..end_of_lines(&output)].lines().filter(|line| line.starts_with("A ")) {
             let fields: Vec<u64> = line.split(' ').filter_map(|field| field.parse().ok()).collect();
             let [partition, .., latency, time] = fields[..] else { panic!("{line}") };
             latencies.push(latency);
@@ -109,13 +114,22 @@ pub struct Copying {
 
 /// More than is ever fed: it waits for more at the end.
 const NEVER: &str = "1000000";
+/// Longer than it is silent while a broker is away. librdkafka 2.16 can wait for ever for a coordinator that was, beside Apache Kafka
+/// alone, too, and some of its calls fail with NOT_COORDINATOR. Whoever runs such a loop starts it again then, and it must stay exact.
+const HUNG: Duration = Duration::from_secs(25);
 
 impl Copying {
     /// Starts it.
     pub fn start(world: &World) -> Self {
+        Self { process: Self::launch(world), fed: Vec::new() }
+    }
+
+    fn launch(world: &World) -> Process {
         let args = [&world.addresses(), "source", "target", "copiers", "copy", NEVER];
         let command = client::python_command("txn_copy.py", &args);
-        Self { process: Process::start("copy loop", command, world.cluster.dir.join("copy")), fed: Vec::new() }
+        let mut process = Process::start("copy loop", command, world.cluster.dir.join("copy"));
+        process.show_log = false;
+        process
     }
 
     /// Puts more records into the source.
@@ -130,13 +144,27 @@ impl Copying {
     /// Waits until everything is copied, and checks that each record was, once and in order.
     pub fn check(&mut self, world: &World) {
         let done = format!("copied {}", self.fed.len());
-        eventually("the copy of everything", LIMIT, || {
-            assert!(self.process.poll().is_none(), "the copy loop ended:\n{}", tail(&self.process.output(), 30));
-            self.process.output().lines().any(|line| line == done).then_some(())
+        let mut said = (0, Instant::now());
+        eventually("the copy of everything", 2 * LIMIT, || {
+            let output = self.process.output();
+            if output.len() != said.0 {
+                said = (output.len(), Instant::now());
+            }
+            if self.process.poll().is_some() || said.1.elapsed() > HUNG {
+                eprintln!("the copy loop is started again; the last it said: {}", tail(&output, 3));
+                self.process.kill();
+                self.process = Self::launch(world);
+                said.1 = Instant::now();
+            }
+            output.lines().any(|line| line == done).then_some(())
         });
-        let copied = committed(world, "target");
-        let copied: Vec<&String> = copied.iter().filter(|value| value.starts_with("copied ")).collect();
-        assert!(copied.iter().copied().eq(&self.fed), "{} copied of {}", copied.len(), self.fed.len());
+        // A commit is answered before its marker is in the target.
+        eventually("all copies to be committed", LIMIT, || {
+            let mut copied = committed(world, "target");
+            copied.retain(|value| value.starts_with("copied "));
+            assert!(self.fed.starts_with(&copied), "{} copied of {}", copied.len(), self.fed.len());
+            (copied.len() == self.fed.len()).then_some(())
+        });
     }
 }
 
@@ -182,9 +210,13 @@ impl Held {
         for what in ["before", "after"] {
             expected.extend((0..10).map(|i| format!("{} {what} {i}", self.id)));
         }
-        let mut read = committed(world, "target");
-        read.retain(|value| value.starts_with(&self.id));
-        assert_eq!(read, expected);
+        // Another transaction may be open in front of the last of them for a moment.
+        eventually("all of the transaction", LIMIT, || {
+            let mut read = committed(world, "target");
+            read.retain(|value| value.starts_with(&self.id));
+            assert!(expected.starts_with(&read), "{read:?}");
+            (read.len() == expected.len()).then_some(())
+        });
     }
 }
 

@@ -15,6 +15,7 @@ use cells::Roles;
 use world::World;
 
 use crate::harness::Kind::{Apache, Ottla};
+use crate::harness::cache;
 
 /// Brokers 1 and 2 lead in turn, one of each kind; broker 0 is the third.
 const PAIRS: [Roles; 2] = [Roles { leader: 1, follower: 2, third: 0 }, Roles { leader: 2, follower: 1, third: 0 }];
@@ -61,6 +62,8 @@ fn two_apache_brokers_and_an_ottla_that_is_the_controller() {
 
 /// Some of the cells beside Apache brokers of another version and under an older protocol.
 fn go_through_some(name: &str, version: &str, protocol: &str, controller: crate::harness::Kind) {
+    let jars = cache().join(format!("kafka-{version}"));
+    assert!(jars.exists(), "Apache Kafka {version} is missing: run scripts/apache-kafka.sh fetch peers");
     let settings = [("inter.broker.protocol.version", protocol)];
     let mut world = World::start_beside(Some(version), name, [controller, Apache, Ottla], 0, &settings);
     for roles in PAIRS {

@@ -2,6 +2,7 @@
 //!
 //! With `OTTLA_SWAP_MEASURE=1` the rolling restart of three Apache brokers, and of three Ottlas, are measured beside it.
 
+use std::fmt;
 use std::time::Instant;
 
 use super::load::{self, Copying, Held, Keyed, Load, PARTITIONS, Seen};
@@ -21,6 +22,13 @@ struct Away {
     /// From the signal until all its replicas are in sync.
     back_s: f32,
     seen: Seen,
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, from, to, stop_s, start_s, back_s, seen } = self;
+        write!(f, "| {id} | {from:?} | {to:?} | {stop_s:.1} | {start_s:.1} | {back_s:.1} | {seen} |")
+    }
 }
 
 /// Stops a broker and starts it as `kind`, with all that runs.
@@ -63,6 +71,7 @@ fn whole_cluster_is_swapped_broker_by_broker_under_load_and_swapped_back() {
             let held = Held::open(&world, &format!("held-{round}-{id}"));
             keyed.write(&world);
             rows.push(swap(&mut world, &load, id, *to));
+            eprintln!("{}", rows.last().expect("just pushed"));
             copying.feed(&world, 50);
             held.commit(&world);
             copying.check(&world);
@@ -79,7 +88,5 @@ fn whole_cluster_is_swapped_broker_by_broker_under_load_and_swapped_back() {
         "| broker | from | to | stop s | start s | in sync after s | records | p50 ms | p99 ms | longest gap ms |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    for Away { id, from, to, stop_s, start_s, back_s, seen } in rows {
-        println!("| {id} | {from:?} | {to:?} | {stop_s:.1} | {start_s:.1} | {back_s:.1} | {seen} |");
-    }
+    rows.iter().for_each(|row| println!("{row}"));
 }

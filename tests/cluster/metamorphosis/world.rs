@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::ask;
 use super::table::{Row, Table};
 use crate::harness::broker::Plan;
 use crate::harness::partitions::{Brokers, LIMIT, State, addresses, await_state, create, state, topic_on};
@@ -96,19 +97,27 @@ impl World {
 
     /// Makes the world's controller the controller where a kill has made it another: deletes the node until it wins the race.
     pub fn hold_controller(&self) {
+        if !self.brokers.contains_key(&self.controller) {
+            return; // it is away itself
+        }
+        let end = Instant::now() + 2 * LIMIT;
         while self.controller_now() != Some(self.controller) {
-            if let Some(other) = self.controller_now() {
-                tree::delete(self.connect(), "/controller");
-                eventually("another controller", LIMIT, || {
-                    let created = self.controller_now()?;
-                    (created != other || raw::assert_serves(&self.address(created)).error_code == 0).then_some(())
-                });
-            }
+            assert!(Instant::now() < end, "broker {} never becomes the controller", self.controller);
+            let Some(other) = self.controller_now() else {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            };
+            tree::delete(self.connect(), "/controller");
+            eventually("another controller", LIMIT, || {
+                let next = self.controller_now()?;
+                // The same one may win again: it has then seen the deletion.
+                (next != other || ask::controller(&self.address(next)) == next).then_some(())
+            });
         }
         // It serves as such once the others were told.
         for id in self.brokers.keys() {
             eventually("the controller to be known", LIMIT, || {
-                (super::ask::controller(&self.address(*id)) == self.controller).then_some(())
+                (ask::controller(&self.address(*id)) == self.controller).then_some(())
             });
         }
     }
@@ -117,7 +126,7 @@ impl World {
     pub fn await_everyone(&self) {
         for id in self.brokers.keys() {
             eventually("all brokers in the metadata", LIMIT, || {
-                (super::ask::live_brokers(&self.address(*id)) == self.brokers.keys().copied().collect()).then_some(())
+                (ask::live_brokers(&self.address(*id)) == self.brokers.keys().copied().collect()).then_some(())
             });
         }
     }
@@ -169,7 +178,7 @@ impl World {
 
     /// Waits until all replicas of a topic's partitions on running brokers are in sync.
     pub fn await_full(&self, topic: &str) {
-        for (partition, replicas) in super::ask::assignment(self.connect(), topic) {
+        for (partition, replicas) in ask::assignment(self.connect(), topic) {
             let mut all: Vec<i32> = replicas.into_iter().filter(|id| self.brokers.contains_key(id)).collect();
             all.sort_unstable();
             await_state(self.connect(), topic, partition, "all in sync", |s| s.leader >= 0 && s.isr == all);
@@ -228,7 +237,7 @@ impl World {
 
     /// The replicas of a topic's partitions become equal, byte for byte.
     pub fn assert_equal_replicas(&self, topic: &str) {
-        for (partition, replicas) in super::ask::assignment(self.connect(), topic) {
+        for (partition, replicas) in ask::assignment(self.connect(), topic) {
             let here: Vec<i32> = replicas.into_iter().filter(|id| self.brokers.contains_key(id)).collect();
             let mut last = Vec::new();
             let end = Instant::now() + LIMIT;
@@ -240,7 +249,7 @@ impl World {
                 }
                 assert!(Instant::now() < end, "{topic}-{partition}: replicas {here:?} differ, with {last:?} bytes");
                 last = logs.iter().map(Vec::len).collect();
-                std::thread::sleep(std::time::Duration::from_millis(50));
+                std::thread::sleep(Duration::from_millis(50));
             }
         }
     }
@@ -251,7 +260,8 @@ impl World {
         let (acknowledged, read, duplicates) = self.check(&topics);
         self.hold_controller();
         self.brokers.values_mut().for_each(Broker::assert_alive);
-        let controller = self.kind(self.controller);
+        let controller = eventually("a controller", LIMIT, || self.controller_now());
+        let controller = self.kind(controller);
         let took = began.elapsed();
         self.table.push(Row { controller, leader, cell: cell.into(), acknowledged, read, duplicates, took });
     }

@@ -18,6 +18,7 @@ producer = Producer(
         "linger.ms": 0,
         "reconnect.backoff.max.ms": 500,
         "log_level": 0,
+        "metadata.recovery.strategy": "none",  # as in txn_copy.py
     }
 )
 

@@ -102,6 +102,34 @@ async fn process_that_listens_again_takes_part_again() {
     assert_eq!(elected[&tp("t", 0)], Ok(2));
 }
 
+/// An Apache broker registers before it listens, on a busy machine longer than it is given. It takes no LeaderAndIsr in an epoch that it
+/// knows: had a StopReplica ended its fetchers in between, nothing would start them again.
+#[tokio::test(start_paused = true)]
+async fn process_that_listens_late_is_not_stopped_where_it_follows() {
+    let world = World::new();
+    let (mut nodes, _controller) = cluster(&world, 3).await;
+    world.create_topic(&nodes[0].session(), "t", &[&[0, 2]]).await;
+    forget(&mut nodes).await;
+    nodes[2].die();
+    world.zk.expire(nodes[2].session().id());
+    settle().await;
+    assert!(world.state(&tp("t", 0)).0.contains(r#""isr":[0]"#));
+    forget(&mut nodes).await;
+
+    let session = nodes[2].zk.reopen().await.expect("reopened");
+    let registration = super::world::registration(2, 9094);
+    ottla::zk::store::brokers::register(&session, &registration, &[]).await.expect("registered");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    nodes[2].listen();
+    nodes[2].told_until("LeaderAndIsr t-0 leader 0 epoch 1 isr [0]").await;
+    settle().await;
+    while let Some(next) = nodes[2].try_next() {
+        let told = super::world::words(&next.request);
+        assert!(!told.starts_with("StopReplica"), "{told}");
+    }
+    nodes[0].told_until("UpdateMetadata brokers [0, 1, 2]").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn zero_milliseconds_switch_it_off() {
     let world = World::new();
