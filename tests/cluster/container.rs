@@ -66,7 +66,6 @@ fn a_broker_is_what_the_environment_says_and_tells_how_it_is() {
     // A mounted file is used as it is, whatever the variables say.
     std::fs::create_dir_all(cluster.dir.join("config")).unwrap();
     let properties = [
-        "broker.id=1001".to_owned(),
         format!("listeners={listener}"),
         format!("zookeeper.connect={}", cluster.connect),
         format!("log.dirs={}", cluster.dir.join("data").display()),
