@@ -102,16 +102,16 @@ const TOPICS: &[Step] = &[
 ];
 
 /// Keys land where Java's producer puts them: k1 on 2, k2 on 0, `key` on 1. What has no key goes anywhere: elsewhere, so that the
-/// offsets below are the recorded ones.
+/// offsets below are the recorded ones. Topics that are created by producing are unknown for a moment, which a producer may or may not see.
 const RECORDS: &[Step] = &[
-    asked("027-producer", &[("--topic plain", "--topic unkeyed")]),
+    Step { how: How::NoWarnings, ..asked("027-producer", &[("--topic plain", "--topic unkeyed")]) },
     step("027-producer-keys"),
     step("027-producer-headers"),
     compared("027-producer-auto-create", How::NoWarnings),
-    step("027-producer-gzip"),
-    step("027-producer-snappy"),
-    step("027-producer-lz4"),
-    step("027-producer-zstd"),
+    compared("027-producer-gzip", How::NoWarnings),
+    compared("027-producer-snappy", How::NoWarnings),
+    compared("027-producer-lz4", How::NoWarnings),
+    compared("027-producer-zstd", How::NoWarnings),
 ];
 
 /// With one, two and three in `plain` 2, each at a time of its own.
