@@ -16,6 +16,7 @@ set -euo pipefail
 home=$(dirname "$(dirname "$(readlink -f "$0")")")
 volume=${OTTLA_VOLUME:-/bitnami/kafka}
 health_address=127.0.0.1:9644
+mounted=$volume/config/server.properties
 
 say() { printf 'container.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -25,6 +26,9 @@ is_set() { [ -n "${!1:-}" ]; }
 
 # either KEY: the value of KAFKA_CFG_KEY or KAFKA_KEY.
 either() { local strong=KAFKA_CFG_$1 weak=KAFKA_$1; printf '%s' "${!strong:-${!weak:-}}"; }
+
+# key_of FILE KEY: its value in a properties file.
+key_of() { sed -n "s/^[[:space:]]*${2//./\\.}[[:space:]]*[=:][[:space:]]*//p" "$1" | tail -n 1; }
 
 # becomes OLD NEW VALUE: an older image's variable is taken for today's, which wins where it is set.
 becomes() {
@@ -76,17 +80,21 @@ ALLOW_PLAINTEXT_LISTENER=yes if that is meant" ;;
 }
 
 broker() {
-  local mounted=$volume/config/server.properties file name
+  local file name
   if [ -e "$mounted" ]; then
     for name in $(compgen -v KAFKA_CFG_ || true); do
       say "$name has no effect: $mounted is mounted and used as it is"
       unset "$name"
     done
-    exec "$home/scripts/ottla.sh" broker "$mounted"
+    local health=()
+    [ -n "$(key_of "$mounted" ottla.admin.listener)" ] || health=(--override "ottla.admin.listener=$health_address")
+    exec "$home/scripts/ottla.sh" broker "$mounted" "${health[@]}"
   fi
   translate_older_variables
   refuse
-  export KAFKA_CFG_OTTLA_ADMIN_LISTENER=${KAFKA_CFG_OTTLA_ADMIN_LISTENER:-$health_address}
+  export KAFKA_CFG_OTTLA_ADMIN_LISTENER
+  KAFKA_CFG_OTTLA_ADMIN_LISTENER=$(either OTTLA_ADMIN_LISTENER)
+  : "${KAFKA_CFG_OTTLA_ADMIN_LISTENER:=$health_address}"
   mkdir -p "$volume/data"
   # The stock file, but for what belongs to a container; a broker.id of everybody's would be worse than none.
   file=$(mktemp)
@@ -96,8 +104,12 @@ broker() {
 
 # /health of the broker's admin listener, asked in this shell: a slim image has no curl.
 health() {
-  local address=${KAFKA_CFG_OTTLA_ADMIN_LISTENER:-$health_address} answer
-  exec 3<>"/dev/tcp/127.0.0.1/${address##*:}"
+  local address answer host
+  if [ -e "$mounted" ]; then address=$(key_of "$mounted" ottla.admin.listener); else address=$(either OTTLA_ADMIN_LISTENER); fi
+  : "${address:=$health_address}"
+  host=${address%:*}
+  case $host in '' | 0.0.0.0 | '[::]') host=127.0.0.1 ;; esac
+  exec 3<>"/dev/tcp/$host/${address##*:}"
   printf 'GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
   read -r answer <&3
   case $answer in *' 200 '*) ;; *) die "not healthy: $answer" ;; esac

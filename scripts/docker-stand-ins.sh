@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Images of the names that the Dockerfile and docker-compose.yml start from, made from Debian's packages: for a machine that reaches
-# Debian's mirror but no image registry. Those that are there already stay.
+# Images of the names that the Dockerfile and docker-compose.yml start from, made from Debian's packages, for where the official ones
+# can't be pulled. Those that are there already stay.
 #
 #   docker-stand-ins.sh            debian:bookworm-slim, zookeeper:3.8, bitnami/zookeeper
 #   docker-stand-ins.sh BINARY     also ottla-binary, with that ottla binary in it: docker build --build-arg BINARY=ottla-binary

@@ -103,7 +103,7 @@ one() {
   docker rm "$single-kafka" >/dev/null
 
   printf '%s\n' broker.id=7 listeners=PLAINTEXT://:9092 advertised.listeners=PLAINTEXT://localhost:29092 log.dirs=/bitnami/kafka/data \
-    zookeeper.connect=zookeeper:2181 ottla.admin.listener=127.0.0.1:9644 >"$work/server.properties"
+    zookeeper.connect=zookeeper:2181 >"$work/server.properties"
   chmod 644 "$work/server.properties"; chmod 755 "$work"
   docker run -d --name "$single-kafka" --network "$single" -p 127.0.0.1:29092:9092 -e KAFKA_CFG_BROKER_ID=8 \
     -v "$work/server.properties:/bitnami/kafka/config/server.properties:ro" ottla >/dev/null

@@ -103,6 +103,11 @@ impl Admin {
         })
     }
 
+    /// Has ZooKeeper any topic? False when it can't be asked.
+    pub async fn has_topics(&self) -> bool {
+        store::topics::names(&self.session().await).await.is_ok_and(|names| !names.is_empty())
+    }
+
     /// Creates topics that clients asked about but that don't exist, with the broker's defaults and, for internal topics, what their
     /// coordinators need. Each gets the code that Metadata answers: LEADER_NOT_AVAILABLE when it was made or is there,
     /// UNKNOWN_TOPIC_OR_PARTITION when another request is making it just now, else why not. Runs to its end when dropped.

@@ -85,7 +85,6 @@ impl ControllerWatch {
 
     /// Deletes `/controller` unless another is in office already, or the controller answers after all.
     async fn depose(&self, controller: BrokerId, client: &mut BrokerClient) -> Result<(), StoreError> {
-        self.controller.suspect(controller);
         let session = self.zk.session();
         let Some(office) = store::controller::office(&session).await? else { return Ok(()) };
         if office.broker != controller {
@@ -95,6 +94,7 @@ impl ControllerWatch {
         if !matches!(client.connect().await, Err(error) if error.is_refused()) {
             return Ok(());
         }
+        self.controller.suspect(controller);
         if store::controller::depose(&session, &office).await? {
             tracing::warn!(
                 controller,

@@ -386,6 +386,7 @@ fn zk_options(config: &BrokerConfig) -> ZkOptions {
         session_timeout: ms(config.zookeeper_session_timeout_ms),
         connection_timeout: ms(config.zookeeper_connection_timeout_ms),
         max_in_flight: usize::try_from(config.zookeeper_max_in_flight_requests).unwrap_or(1),
+        makes_chroot: true,
     }
 }
 

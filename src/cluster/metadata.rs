@@ -1,6 +1,7 @@
 //! The holder of the current [`MetadataImage`]: one writer (the control applier), any reader.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -12,11 +13,12 @@ use super::MetadataImage;
 pub struct Metadata {
     image: ArcSwap<MetadataImage>,
     version: watch::Sender<u64>,
+    complete: AtomicBool,
 }
 
 impl Default for Metadata {
     fn default() -> Self {
-        Self { image: ArcSwap::default(), version: watch::Sender::new(0) }
+        Self { image: ArcSwap::default(), version: watch::Sender::new(0), complete: AtomicBool::new(false) }
     }
 }
 
@@ -26,8 +28,21 @@ impl Metadata {
         self.image.load_full()
     }
 
+    /// Has the image all that a controller says to a broker that comes? Once so it stays so.
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// From now on it has.
+    pub fn set_complete(&self) {
+        self.complete.store(true, Ordering::Release);
+    }
+
     /// Publishes the next image, then wakes who waits for a change.
     pub(super) fn publish(&self, image: MetadataImage) {
+        if !image.topics.is_empty() {
+            self.set_complete();
+        }
         self.image.store(Arc::new(image));
         self.version.send_modify(|version| *version += 1);
     }

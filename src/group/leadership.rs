@@ -14,6 +14,7 @@ use super::group::Group;
 use super::load::Loaded;
 use crate::base::env::Lane;
 use crate::base::{ErrorCode, TopicPartition};
+use crate::replica::hand_over::GIVE_UP_AGAIN;
 use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
@@ -33,7 +34,7 @@ impl Coordinator {
 
     /// This broker does not lead the partition any more: its groups are forgotten, who waits is sent elsewhere.
     pub fn resign(self: &Arc<Self>, partition: i32) {
-        self.hand_over.is_led_elsewhere(partition);
+        self.hand_over.is_over(partition);
         let Some(owned) = self.shards.write().remove(&partition) else { return };
         let Owned::Ready(shard) = owned else { return };
         let groups = {
@@ -60,7 +61,7 @@ impl Coordinator {
                 tracing::error!(partition = %id, %error, "could not load the groups: their coordinator is not available");
                 let is_broken = !matches!(error, LoadError::Gone(_));
                 if self.finish(partition, load, Owned::Unreadable) && is_broken {
-                    self.hand_over.give_up(partition);
+                    self.give_up(partition).await;
                 }
                 return;
             }
@@ -75,9 +76,18 @@ impl Coordinator {
             tracing::info!(partition, groups = groups.len(), ms, "groups loaded");
         }
         if self.finish(partition, load, Owned::Ready(shard)) {
+            self.hand_over.is_over(partition);
             for slot in groups {
                 self.step_slot(&slot, |group, now, out| group.shrink_to_limit(now, out));
             }
+        }
+    }
+
+    /// Gives an unreadable partition to another replica, again and again while it stays here: another may be in sync only later.
+    async fn give_up(&self, partition: i32) {
+        while matches!(self.shards.read().get(&partition), Some(Owned::Unreadable)) {
+            self.hand_over.give_up(partition, self.env.clock.now());
+            tokio::time::sleep(GIVE_UP_AGAIN).await;
         }
     }
 

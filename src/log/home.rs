@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::base::Env;
+use crate::base::{Env, TopicPartition};
 use crate::disk::{Disk, Gate, GateLimit};
 
 use super::cleaner::CleanerOffsets;
@@ -89,6 +89,8 @@ pub struct Home {
     reason: Mutex<Arc<str>>,
     shared: Arc<Shared>,
     doomed: Mutex<Vec<Doomed>>,
+    /// Partitions whose logs are gone from here while the checkpoints may still have their lines.
+    pub(super) retired: Mutex<BTreeSet<TopicPartition>>,
     pub(super) cleaner_offsets: CleanerOffsets,
 }
 
@@ -107,6 +109,7 @@ impl Home {
             reason: Mutex::new("".into()),
             shared: Arc::clone(shared),
             doomed: Mutex::new(Vec::new()),
+            retired: Mutex::default(),
             cleaner_offsets: CleanerOffsets::default(),
         })
     }

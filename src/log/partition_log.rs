@@ -56,9 +56,10 @@ pub struct Log {
     /// `i64::MAX` when everything is stable; follows `txns`.
     pub(super) first_unstable: AtomicI64,
     pub(super) epochs: RwLock<Epochs>,
-    /// True while the checkpoint file is behind; the mutex is held while it is written.
+    /// True while the checkpoint file is behind.
     pub(super) epochs_dirty: AtomicBool,
-    pub(super) epochs_file: Mutex<()>,
+    /// Held while a file beside the segments is written by its path, and while the directory is renamed.
+    pub(super) notes_file: Mutex<()>,
     /// Held by a flush, and by what cuts the log meanwhile.
     pub(super) flushing: Mutex<()>,
     pub(super) last_flush_ms: AtomicI64,
@@ -121,7 +122,7 @@ impl Log {
         self.write_topic_id()
     }
 
-    /// Notes the topic's id where there is none; it is written down in the background, as Kafka does.
+    /// Notes the topic's id where there is none; it is written down in the background, or before the first record, as Kafka does.
     ///
     /// # Errors
     /// Another id is there; the log is closed.
@@ -141,12 +142,16 @@ impl Log {
         }
     }
 
-    fn write_topic_id(&self) -> Result<(), LogError> {
-        let current = self.topic_id.lock();
-        let Some(id) = *current else { return Ok(()) };
+    /// Before the first record, and in the background. Holds no lock that a lane waits for.
+    pub(super) fn write_topic_id(&self) -> Result<(), LogError> {
+        if !self.topic_id_dirty.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _writing = self.notes_file.lock();
         if self.deleted.load(Ordering::Acquire) || !self.topic_id_dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
+        let Some(id) = self.topic_id() else { return Ok(()) };
         self.home.check()?;
         let path = self.dir_path().join(meta::PARTITION_METADATA);
         let text = meta::write_partition_metadata(id);
@@ -377,7 +382,7 @@ impl Log {
     /// # Errors
     /// Storage.
     pub fn write_epochs(&self) -> Result<(), LogError> {
-        let _writing = self.epochs_file.lock();
+        let _writing = self.notes_file.lock();
         if self.deleted.load(Ordering::Acquire) || !self.epochs_dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }

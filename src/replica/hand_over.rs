@@ -1,13 +1,18 @@
 //! Partitions that this broker's coordinators can't read: told to the controller, so that another replica leads them.
 //!
 //! A coordinator gives a partition up when its journal is broken here. The control applier then refuses to lead it (KAFKA_STORAGE_ERROR)
-//! while another live replica is in sync, and the controller elects that one. Each partition is given up once in the life of the process:
-//! where every replica is broken, leadership must not go round for ever.
+//! while another live replica is in sync, and the controller elects that one. A partition is given up at most once a minute: where every
+//! replica is broken, leadership must not go round without a pause; where it comes back (a preferred election), it goes again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// Between two times that a partition is given up, and between two looks whether it still has to be.
+pub const GIVE_UP_AGAIN: Duration = Duration::from_secs(60);
 
 /// Asks the controller to name the roles of this broker again; in the background.
 pub type AskForRoles = Box<dyn Fn() + Send + Sync>;
@@ -22,7 +27,7 @@ pub struct HandOver {
 #[derive(Default)]
 struct Given {
     refused: BTreeSet<i32>,
-    ever: BTreeSet<i32>,
+    given: BTreeMap<i32, Instant>,
 }
 
 impl HandOver {
@@ -33,13 +38,15 @@ impl HandOver {
         }
     }
 
-    /// This broker leads the partition and can't read it. Nothing happens the second time.
-    pub fn give_up(&self, partition: i32) {
+    /// This broker leads the partition and can't read it. Nothing happens a second time within [`GIVE_UP_AGAIN`].
+    pub fn give_up(&self, partition: i32, now: Instant) {
         {
             let mut state = self.state.lock();
-            if !state.ever.insert(partition) {
+            if state.given.get(&partition).is_some_and(|before| now.saturating_duration_since(*before) < GIVE_UP_AGAIN)
+            {
                 return;
             }
+            state.given.insert(partition, now);
             state.refused.insert(partition);
         }
         if let Some(ask) = self.ask.get() {
@@ -52,8 +59,8 @@ impl HandOver {
         self.state.lock().refused.contains(&partition)
     }
 
-    /// Another broker leads it.
-    pub fn is_led_elsewhere(&self, partition: i32) {
+    /// Another broker leads it, or this one can read it after all.
+    pub fn is_over(&self, partition: i32) {
         self.state.lock().refused.remove(&partition);
     }
 }

@@ -196,7 +196,7 @@ impl Replicas {
             }
             None => {}
         }
-        if stop.delete && self.logs.get(id).is_some() {
+        if stop.delete && (self.logs.get(id).is_some() || self.logs.get_future(id).is_some()) {
             self.logs.delete(id).await.map_err(|error| error.code())?;
         }
         Ok(())

@@ -81,10 +81,15 @@ impl Coordinator {
     /// The ids here that the filter lets through.
     ///
     /// # Errors
-    /// COORDINATOR_LOAD_IN_PROGRESS while some are being read.
+    /// COORDINATOR_LOAD_IN_PROGRESS while some are being read; COORDINATOR_NOT_AVAILABLE when some can't be: a transaction that is not
+    /// listed is taken for a hanging one, and aborted by hand.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Listed>, ErrorCode> {
-        if self.shards.read().values().any(|owned| matches!(owned, Owned::Loading(..))) {
-            return Err(ErrorCode::CoordinatorLoadInProgress);
+        for owned in self.shards.read().values() {
+            match owned {
+                Owned::Loading(..) => return Err(ErrorCode::CoordinatorLoadInProgress),
+                Owned::Unreadable => return Err(ErrorCode::CoordinatorNotAvailable),
+                Owned::Ready(_) => {}
+            }
         }
         let now_ms = self.env.clock.wall_ms();
         let mut listed = Vec::new();

@@ -15,6 +15,7 @@ use super::transaction::Transaction;
 use crate::base::TopicPartition;
 use crate::base::env::Lane;
 use crate::replica::append::ACKS_ALL;
+use crate::replica::hand_over::GIVE_UP_AGAIN;
 use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
@@ -47,8 +48,9 @@ impl Coordinator {
 
     /// This broker does not lead the partition any more: its ids are forgotten, and so are markers on their way.
     pub fn resign(&self, partition: i32) {
-        self.hand_over.is_led_elsewhere(partition);
+        self.hand_over.is_over(partition);
         let Some(owned) = self.shards.write().remove(&partition) else { return };
+        self.load_ended.notify_waiters(); // who waits for the load hears that it is elsewhere
         if let Owned::Ready(shard) = owned {
             shard.closed.store(true, Ordering::Release);
             let ids = std::mem::take(&mut *shard.slots.lock()).len();
@@ -69,7 +71,7 @@ impl Coordinator {
                 tracing::error!(partition = %id, %error, "could not load the transactions: their coordinator is not available");
                 let is_broken = !matches!(error, LoadError::Gone(_));
                 if self.finish(partition, load, |_| Owned::Unreadable) && is_broken {
-                    self.hand_over.give_up(partition);
+                    self.give_up(partition).await;
                 }
                 return;
             }
@@ -99,7 +101,16 @@ impl Coordinator {
             Owned::Ready(shard.clone())
         };
         if self.finish(partition, load, ready) {
+            self.hand_over.is_over(partition);
             unfinished.iter().for_each(|slot| self.send_markers(&shard, slot));
+        }
+    }
+
+    /// Gives an unreadable partition to another replica, again and again while it stays here: another may be in sync only later.
+    async fn give_up(&self, partition: i32) {
+        while matches!(self.shards.read().get(&partition), Some(Owned::Unreadable)) {
+            self.hand_over.give_up(partition, self.env.clock.now());
+            tokio::time::sleep(GIVE_UP_AGAIN).await;
         }
     }
 

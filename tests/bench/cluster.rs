@@ -100,6 +100,16 @@ fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static 
     Ok(())
 }
 
+/// A leader may be told of its leadership after the clients.
+fn first_write(leader: &mut Connection, frame: &[u8]) -> Result<()> {
+    leader.send(frame)?;
+    while client::produce_code(leader.receive()?)? != 0 {
+        thread::sleep(RETRY_PAUSE);
+        leader.send(frame)?;
+    }
+    Ok(())
+}
+
 fn new_topics(brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
     let batch = client::batch(1024, 95)?;
     let mut times = Vec::new();
@@ -107,11 +117,7 @@ fn new_topics(brokers: &[Broker], note: &mut impl FnMut(&'static Row, f64)) -> R
         let (topic, begin) = (format!("new-{n}"), Instant::now());
         let mut leader = lead(brokers, &topic)?;
         let frame = client::produce(&topic, 0, ACKS_ALL, &batch)?;
-        leader.send(&frame)?;
-        while client::produce_code(leader.receive()?)? != 0 {
-            thread::sleep(RETRY_PAUSE);
-            leader.send(&frame)?;
-        }
+        first_write(&mut leader, &frame)?;
         times.push(begin.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
@@ -127,7 +133,9 @@ fn reassign(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static Ro
     let batch = client::batch(64 * 1024, 1024)?;
     let mut leader = Connection::to(brokers[usize::try_from(from)?].address())?;
     let count = bench.scaled(MOVED_BYTES) / batch.len() as u64;
-    load::closed_loop(&mut leader, &client::produce("moved", 0, 1, &batch)?, count, IN_FLIGHT)?;
+    let frame = client::produce("moved", 0, 1, &batch)?;
+    first_write(&mut leader, &frame)?;
+    load::closed_loop(&mut leader, &frame, count, IN_FLIGHT)?;
     let begin = Instant::now();
     asking.reassign("moved", 0, &[to])?;
     while asking.leaders("moved", 1)?.as_deref() != Some(&[to]) {

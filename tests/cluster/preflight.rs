@@ -55,6 +55,11 @@ fn hindrances_are_named_before_the_swap_and_refused_at_it() {
     put(&brokers[&1].address(), "pair", 0, "before");
     let one = brokers[&1].plan.clone();
     passes(preflight(&one, &[]), &["note  brokers", "broker 1 runs at PLAINTEXT://127.0.0.1:", "stop it before"]);
+    let (server, chroot) = connect.split_once('/').expect("a chroot");
+    let typo = preflight(&one, &["--override", &format!("zookeeper.connect={server}/{chroot}-typo")]);
+    assert_eq!(typo.code, 1);
+    assert!(typo.out.contains("-typo: it does not exist"), "{typo:?}");
+    assert_eq!(tree::get(server, &format!("/{chroot}-typo")), None, "preflight changes nothing");
     let hindrances = ["meta.properties has broker.id=1, the file 7", "is advertised by broker 1, too"];
     names(&preflight(&one, &["--override", "broker.id=7"]), &hindrances);
     let secure = ["--override", "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT"];

@@ -92,17 +92,20 @@ fn answer(
     }
 }
 
-/// Creates an internal topic and waits until all its partitions have leaders; not for long.
+/// Creates an internal topic and waits until all its partitions have leaders; not for long. The creation goes on when that ends.
 async fn make_topic(api: &Api, topic: &'static str) {
-    let codes = api.admin.auto_create(&[topic.into()]).await;
-    tracing::debug!(?codes, "an internal topic is asked for the first time");
-    if codes.values().any(|code| *code == ErrorCode::InvalidReplicationFactor) {
-        return; // too few brokers: nothing comes
-    }
     let led = |image: &MetadataImage| {
         image.topics.get(topic).is_some_and(|topic| topic.partitions.values().all(|partition| partition.leader >= 0))
     };
-    let _ = tokio::time::timeout(CREATION_WAIT, api.cluster.metadata.wait_until(led)).await; // what is known then is told
+    let made = async {
+        let codes = api.admin.auto_create(&[topic.into()]).await;
+        tracing::debug!(?codes, "an internal topic is asked for the first time");
+        // With too few brokers nothing comes.
+        if !codes.values().any(|code| *code == ErrorCode::InvalidReplicationFactor) {
+            api.cluster.metadata.wait_until(led).await;
+        }
+    };
+    let _ = tokio::time::timeout(CREATION_WAIT, made).await; // what is known then is told
 }
 
 fn coordinator(api: &Api, peer: &Peer, topic: &str, key: &str) -> Result<(BrokerId, Endpoint), ErrorCode> {

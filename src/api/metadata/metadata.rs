@@ -71,15 +71,26 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
 }
 
 /// A broker that has just started knows nobody until the controller has told it. Clients that hear of a cluster without brokers forget
-/// those they knew, and with them their coordinators; so they are kept waiting, on their connection, but not for ever.
+/// those they knew, and with them their coordinators; one without topics fails what they wanted to send. So they are kept waiting, on their
+/// connection, but not for ever. A controller that has just been elected names brokers first and partitions later.
 async fn wait_for_first_image(api: &Api, peer: &Peer) {
-    if api.cluster.metadata.load().brokers.is_empty() {
-        let told = api.cluster.metadata.wait_until(|image| !image.brokers.is_empty());
-        tokio::select! {
-            biased;
-            _ = tokio::time::timeout(FIRST_IMAGE_WAIT, told) => {}
-            () = peer.stopped() => {}
+    let metadata = &api.cluster.metadata;
+    if metadata.is_complete() {
+        return;
+    }
+    let told = async {
+        metadata.wait_until(|image| !image.brokers.is_empty()).await;
+        if metadata.load().topics.is_empty() && api.admin.has_topics().await {
+            metadata.wait_until(|image| !image.topics.is_empty()).await;
         }
+    };
+    tokio::select! {
+        biased;
+        _ = tokio::time::timeout(FIRST_IMAGE_WAIT, told) => {}
+        () = peer.stopped() => return,
+    }
+    if !metadata.load().brokers.is_empty() {
+        metadata.set_complete(); // topics that nobody leads are waited for once
     }
 }
 

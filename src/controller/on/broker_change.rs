@@ -23,9 +23,11 @@ impl Core {
         let ids = |brokers: &[Broker]| -> Vec<BrokerId> { brokers.iter().map(|b| b.id).collect() };
         let (new_ids, bounced_ids) = (ids(&new), ids(&bounced));
         tracing::info!(new = ?new_ids, ?dead, bounced = ?bounced_ids, "brokers changed");
+        for id in bounced_ids.iter().chain(&dead).chain(&new_ids) {
+            self.suspects.remove(id); // said of a process that had another registration
+        }
         for id in bounced_ids.iter().chain(&dead) {
             self.channels.remove(*id);
-            self.suspects.remove(id); // said of a process that had another registration
         }
         if !new.is_empty() {
             self.ctx.brokers.extend(new.into_iter().map(|b| (b.id, b)));

@@ -181,7 +181,7 @@ pub async fn clean<W: Watch>(
         return Err(Stop::Aborted);
     }
     let here = Arc::clone(log);
-    match log.gate().run_patient(move || here.home().write_cleaner_offsets()).await {
+    match log.gate().run_long(move || here.home().write_cleaner_offsets()).await {
         Ok(()) => Ok(Cleaned { end, stats }),
         Err(error) => Err(Stop::of_log(&error)),
     }

@@ -199,6 +199,8 @@ impl LogManager {
         }
         let here: BTreeSet<&TopicPartition> = jobs.iter().filter(|j| !j.options.future).map(|j| &j.partition).collect();
         cleaned.retain(|partition, _| here.contains(partition));
+        let lines = recovery_points.keys().chain(log_starts.keys()).chain(high_watermarks.keys());
+        home.retired.lock().extend(lines.filter(|partition| !here.contains(partition)).cloned());
         home.load_cleaner_offsets(cleaned);
         tracing::info!(dir = %path.display(), logs = jobs.len(), clean, "loading logs");
         if !clean && !jobs.is_empty() {

@@ -288,13 +288,14 @@ impl LogManager {
     }
 
     async fn make(
-        &self,
+        self: &Arc<Self>,
         home: &Arc<Home>,
         partition: &TopicPartition,
         name: &str,
         config: Arc<LogConfig>,
         future: bool,
     ) -> Result<Arc<Log>, LogError> {
+        self.forget_lines_of(home, std::iter::once(partition)).await?;
         let options = OpenOptions { future, ..OpenOptions::new_log(config) };
         let (here, partition, dir) = (Arc::clone(home), partition.clone(), home.path().join(name));
         home.gate()
@@ -346,8 +347,43 @@ impl LogManager {
             })
             .await;
         retired?;
+        log.home().retired.lock().insert(log.partition().clone());
         // A new log of the same name starts uncleaned.
         set_cleaned(&log, None).await
+    }
+
+    /// Before logs of these names are made in a directory: the checkpoints' lines of logs of the same names that were there go. After a kill
+    /// the new log would start where the old one had been cut to.
+    async fn forget_lines_of<'a>(
+        self: &Arc<Self>,
+        home: &Arc<Home>,
+        mut names: impl Iterator<Item = &'a TopicPartition>,
+    ) -> Result<(), LogError> {
+        let is_stale = {
+            let retired = home.retired.lock();
+            !retired.is_empty() && names.any(|name| retired.contains(name))
+        };
+        if !is_stale {
+            return Ok(());
+        }
+        let (manager, here) = (Arc::clone(self), Arc::clone(home));
+        home.gate()
+            .run_long(move || {
+                let gone = std::mem::take(&mut *here.retired.lock());
+                let written = manager.write_checkpoints(&here);
+                if written.is_err() {
+                    here.retired.lock().extend(gone);
+                }
+                written
+            })
+            .await
+    }
+
+    /// All three of a directory.
+    fn write_checkpoints(&self, home: &Arc<Home>) -> Result<(), LogError> {
+        self.write_recovery_points(home)?;
+        self.write_log_starts(home)?;
+        self.write_high_watermarks(home)
     }
 
     /// Writes every directory's `replication-offset-checkpoint`.
@@ -411,8 +447,8 @@ impl Log {
     /// Renames the partition's directory. Blocks; the append mutex is held; on return the name is on the device.
     fn move_dir(&self, name: &str) -> Result<Arc<Path>, LogError> {
         self.home.check()?;
-        // Writers of the epoch file and flushes open files by path: none may be under way.
-        let (_no_flush, _no_epochs) = (self.flushing.lock(), self.epochs_file.lock());
+        // Writers of the files beside the segments and flushes open files by path: none may be under way.
+        let (_no_flush, _no_notes) = (self.flushing.lock(), self.notes_file.lock());
         let from = self.dir_path();
         let to: Arc<Path> = self.home.path().join(name).into();
         let disk = &self.shared().disk;

@@ -168,7 +168,10 @@ impl Promotion<'_> {
                     *own = epochs;
                     true
                 });
-                log.write_epochs()?;
+                if let Some(id) = from.topic_id() {
+                    log.note_topic_id(id)?;
+                }
+                log.write_notes()?;
                 log.note_replaced(&from)?;
                 log.move_dir(&name)?;
                 log.future.store(false, Ordering::Release);
@@ -177,6 +180,8 @@ impl Promotion<'_> {
             .await?;
         {
             let (mut current, mut futures) = (manager.current.write(), manager.futures.write());
+            // Who changes configs sees the one log or the other in the maps: what this one has missed it gets here.
+            future.set_config(old.config());
             futures.remove(&partition);
             current.insert(partition.clone(), Arc::clone(&future));
         }
@@ -194,12 +199,7 @@ impl Promotion<'_> {
         manager.retire(&mut self.old).await?;
         self.future.run(|log, _| log.forget_replaced()).await?;
         let (manager, home) = (Arc::clone(manager), Arc::clone(future.home()));
-        let write = move || {
-            manager.write_recovery_points(&home)?;
-            manager.write_log_starts(&home)?;
-            manager.write_high_watermarks(&home)
-        };
-        future.gate().run_long(write).await
+        future.gate().run_long(move || manager.write_checkpoints(&home)).await
     }
 }
 

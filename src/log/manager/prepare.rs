@@ -43,6 +43,12 @@ impl LogManager {
             *counts.entry(home.path()).or_default() += 1;
             placed.push((Arc::clone(home), log));
         }
+        for home in self.homes.iter().filter(|home| home.is_online()) {
+            let here = placed.iter().filter(|(chosen, _)| Arc::ptr_eq(chosen, home));
+            if self.forget_lines_of(home, here.map(|(_, new)| &new.partition)).await.is_err() {
+                return; // the directory is offline now
+            }
+        }
         let tasks = &self.shared.env.tasks;
         let makers = AT_A_TIME.min(placed.len());
         let placed = Arc::new(Mutex::new(placed.into_iter()));
@@ -62,13 +68,12 @@ impl LogManager {
                     let synced = home.shared().disk.sync_dir(home.path());
                     synced.map_err(|error| home.fail("making logs", &error)).is_ok()
                 });
-                if !synced.await {
-                    return; // the directory is offline now
-                }
+                synced.await; // else the directory is offline now, and its logs with it
             }
         }
         let mut current = self.current.write();
-        current.extend(made.into_iter().map(|log| (log.partition().clone(), log)));
+        let made = made.into_iter().filter(|log| log.home().is_online());
+        current.extend(made.map(|log| (log.partition().clone(), log)));
     }
 
     /// How many logs each directory has.

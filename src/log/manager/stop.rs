@@ -87,9 +87,7 @@ impl LogManager {
         let marked = (|| {
             if loaded {
                 // Checkpoints list what is loaded: written after half a start they would forget the rest.
-                self.write_recovery_points(home)?;
-                self.write_log_starts(home)?;
-                self.write_high_watermarks(home)?;
+                self.write_checkpoints(home)?;
             }
             if clean {
                 let written = self.shared.disk.replace(&home.path().join(CLEAN_MARKER), CLEAN_TEXT.as_bytes());

@@ -157,6 +157,9 @@ impl Replicas {
         let log = partition.log();
         if log.dir() == dir {
             self.preferred_dirs.write().remove(id);
+            if self.logs.get_future(id).is_some_and(|left| left.dir() == dir) {
+                self.logs.delete_future(id).await.map_err(code)?;
+            }
             return Ok(());
         }
         let to = self.logs.create_future(id, log.config(), dir).await.map_err(code)?;
@@ -170,11 +173,20 @@ impl Replicas {
         Ok(())
     }
 
-    /// Goes on with the move of a partition, if its copy lies here: at the start, and after it was stopped.
+    /// Goes on with the move of a partition, if its copy lies here: at the start, and after it was stopped. A copy that can't be one of this
+    /// log (the log it was made of is gone, and with it its directory) stays as it is, for the operator: it may be the last there is.
     pub(super) fn resume_move(&self, partition: &Arc<Partition>) {
-        if let Some(to) = self.logs.get_future(&partition.id) {
-            self.moves.want(partition, to);
+        let Some(to) = self.logs.get_future(&partition.id) else { return };
+        let log = partition.log();
+        let is_foreign = matches!((log.topic_id(), to.topic_id()), (Some(id), Some(other)) if id != other);
+        if is_foreign || to.dir() == log.dir() {
+            tracing::error!(
+                partition = %partition.id, copy = %to.dir_path().display(), log = %log.dir_path().display(),
+                "a copy that was moved here is not of this log: left alone; moving the partition anywhere deletes it"
+            );
+            return;
         }
+        self.moves.want(partition, to);
     }
 
     /// Carries moves, one at a time, until dropped. Several of these carry several.

@@ -34,6 +34,9 @@ pub struct PreflightArgs {
     /// Quotas, ACLs, SCRAM users and tokens in ZooKeeper are told, and don't stand in the way.
     #[arg(long)]
     pub accept_unenforced: bool,
+    /// Also takes keys from plain variables, KAFKA_LOG_DIRS for log.dirs, as the broker with this flag would.
+    #[arg(long)]
+    pub kafka_env: bool,
 }
 
 /// Looks at everything and says what stands in the way.

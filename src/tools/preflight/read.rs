@@ -39,7 +39,7 @@ pub fn settings(args: &PreflightArgs) -> Result<Settings, String> {
         Some((key.into_string().ok()?, value.into_string().ok()?))
     };
     let env = std::env::vars_os().filter_map(text).collect();
-    let sources = Sources { file, env, plain_kafka_env: false, overrides };
+    let sources = Sources { file, env, plain_kafka_env: args.kafka_env, overrides };
     Ok(settings_of(&sources, args.accept_unenforced))
 }
 
@@ -140,6 +140,7 @@ async fn zookeeper(settings: &Settings) -> Result<ClusterFacts, String> {
     let options = ZkOptions {
         session_timeout: PATIENCE,
         connection_timeout: PATIENCE,
+        makes_chroot: false, // it only looks
         ..ZkOptions::new(settings.connect.clone())
     };
     let zk = Zk::connect(&Env::current(), options).await.map_err(|error| error.to_string())?;

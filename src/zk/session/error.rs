@@ -78,7 +78,7 @@ pub enum ConnectError {
     #[error("ZooKeeper refused the authentication of this broker")]
     Auth,
     /// The chroot could not be made.
-    #[error("zookeeper.connect: the chroot {path} could not be created: {why}")]
+    #[error("zookeeper.connect: the chroot {path}: {why}")]
     Chroot {
         /// The chroot.
         path: String,

@@ -98,7 +98,7 @@ async fn connect(address: &Address, options: &ZkOptions) -> Result<zk::Client, C
     let attempts = async {
         loop {
             match connector(options).connect(&address.servers).await {
-                Ok(client) => match rooted(client, address).await {
+                Ok(client) => match rooted(client, address, options.makes_chroot).await {
                     Err(ConnectError::Timeout { last: why, .. }) => last = why,
                     done => return done,
                 },
@@ -121,17 +121,18 @@ async fn connect(address: &Address, options: &ZkOptions) -> Result<zk::Client, C
     }
 }
 
-/// Makes the chroot where it is missing and roots the client there. A lost connection answers as Timeout: try again.
-async fn rooted(client: zk::Client, address: &Address) -> Result<zk::Client, ConnectError> {
+/// Makes the chroot where it is missing (or says that it is) and roots the client there. A lost connection answers as Timeout: try again.
+async fn rooted(client: zk::Client, address: &Address, makes_chroot: bool) -> Result<zk::Client, ConnectError> {
     let Some(chroot) = &address.chroot else { return Ok(client) };
     let failed = |why: String| ConnectError::Chroot { path: chroot.clone(), why };
     match client.check_stat(chroot).await {
         Ok(Some(_)) => {}
+        Ok(None) if !makes_chroot => return Err(failed("it does not exist".into())),
         Ok(None) => {
             client
                 .mkdir(chroot, &zk::CreateMode::Persistent.with_acls(OPEN))
                 .await
-                .map_err(|e| failed(e.to_string()))?;
+                .map_err(|e| failed(format!("it could not be created: {e}")))?;
         }
         Err(zk::Error::ConnectionLoss) => {
             return Err(ConnectError::Timeout {

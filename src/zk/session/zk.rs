@@ -23,13 +23,21 @@ pub struct ZkOptions {
     pub connection_timeout: Duration,
     /// `zookeeper.max.in.flight.requests`.
     pub max_in_flight: usize,
+    /// Makes the chroot where it is missing.
+    pub makes_chroot: bool,
 }
 
 impl ZkOptions {
     /// Kafka's defaults for `connect`.
     pub fn new(connect: impl Into<String>) -> Self {
         let session_timeout = Duration::from_secs(18);
-        Self { connect: connect.into(), session_timeout, connection_timeout: session_timeout, max_in_flight: 10 }
+        Self {
+            connect: connect.into(),
+            session_timeout,
+            connection_timeout: session_timeout,
+            max_in_flight: 10,
+            makes_chroot: true,
+        }
     }
 }
 

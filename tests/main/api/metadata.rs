@@ -73,6 +73,31 @@ async fn unknown_and_bad_names_have_their_codes_and_automatic_creation_answers_t
     bed.until("the topic", || api.cluster.metadata.load().contains("new")).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_asks_before_the_controller_has_told_of_topics_is_kept_waiting_once() {
+    let bed = Bed::new().await;
+    bed.server.put("/brokers/topics/nobodys", "not a topic"); // ZooKeeper has topics, this broker has heard of none
+    let mut client = bed.connect().await;
+    let begin = tokio::time::Instant::now();
+    let told = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        bed.topic("t", &[ME]).await
+    };
+    let request = ask(vec![named("t")]);
+    let (answer, _) = tokio::join!(client.ask(&request, 9), told);
+    assert_eq!(answer.topics[0].error_code, 0, "not unknown: only not told of yet");
+    assert!(begin.elapsed() >= std::time::Duration::from_millis(100));
+
+    let bed = Bed::new().await;
+    bed.server.put("/brokers/topics/nobodys", "not a topic");
+    let mut client = bed.connect().await;
+    for waits in [true, false] {
+        let begin = tokio::time::Instant::now();
+        assert_eq!(client.ask(&request, 9).await.topics[0].error_code, 3);
+        assert_eq!(begin.elapsed() >= std::time::Duration::from_secs(5), waits);
+    }
+}
+
 /// Numbers that Apache Kafka's broker answers without an authorizer.
 #[tokio::test(start_paused = true)]
 async fn operations_are_told_when_asked_for_and_without_authorizer_all_are_allowed() {
