@@ -131,19 +131,6 @@ impl Gate {
             Gate::Sim => call(),
         }
     }
-
-    /// Runs a long call that everything else goes before: the cleaner's.
-    pub async fn run_patient<T, F>(&self, call: F) -> T
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        match self {
-            Gate::Real(gate) => gate.tasks.patient(call).await,
-            #[cfg(feature = "sim")]
-            Gate::Sim => call(),
-        }
-    }
 }
 
 impl RealGate {

@@ -25,7 +25,6 @@ pub enum Lane {
 pub struct Tasks {
     data: Handle,
     control: Handle,
-    patient: Handle,
     owned: Arc<parking_lot::Mutex<Option<Runtimes>>>,
     last_words: Arc<OnceLock<LastWords>>,
 }
@@ -43,8 +42,6 @@ impl fmt::Debug for LastWords {
 struct Runtimes {
     data: Runtime,
     control: Runtime,
-    /// Only its blocking pool is used.
-    patient: Runtime,
 }
 
 impl Tasks {
@@ -57,18 +54,10 @@ impl Tasks {
             .enable_all()
             .build()?;
         let control = Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()?;
-        let patient = Builder::new_current_thread()
-            .max_blocking_threads(MAX_BLOCKING_THREADS)
-            .thread_name("patient")
-            .on_thread_start(|| {
-                let _ = rustix::process::nice(PATIENT_NICE); // not allowed: as quick as the others, then
-            })
-            .build()?;
         Ok(Self {
             data: data.handle().clone(),
             control: control.handle().clone(),
-            patient: patient.handle().clone(),
-            owned: Arc::new(parking_lot::Mutex::new(Some(Runtimes { data, control, patient }))),
+            owned: Arc::new(parking_lot::Mutex::new(Some(Runtimes { data, control }))),
             last_words: Arc::default(),
         })
     }
@@ -76,13 +65,7 @@ impl Tasks {
     /// All lanes on the runtime that the caller is in.
     pub(super) fn current() -> Self {
         let here = Handle::current();
-        Self {
-            data: here.clone(),
-            patient: here.clone(),
-            control: here,
-            owned: Arc::default(),
-            last_words: Arc::default(),
-        }
+        Self { data: here.clone(), control: here, owned: Arc::default(), last_words: Arc::default() }
     }
 
     /// Starts a future on a lane. `name` tells what it is in a trace.
@@ -122,20 +105,13 @@ impl Tasks {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        done(self.data.spawn_blocking(call)).await
-    }
-
-    /// [`Tasks::blocking`] for long calculations that nobody waits for: on threads that get a core's leftovers while others want it, and
-    /// at least a tenth of it.
-    ///
-    /// # Panics
-    /// When the call panicked.
-    pub async fn patient<T, F>(&self, call: F) -> T
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        done(self.patient.spawn_blocking(call)).await
+        match self.data.spawn_blocking(call).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => std::future::pending().await, // the runtime is going: nobody waits for this any more
+            },
+        }
     }
 
     /// Runs a future from a thread that is in no runtime, on the control lane.
@@ -149,7 +125,6 @@ impl Tasks {
         let owned = self.owned.lock().take();
         if let Some(runtimes) = owned {
             runtimes.data.shutdown_timeout(SHUTDOWN_WAIT);
-            runtimes.patient.shutdown_background();
             runtimes.control.shutdown_background();
         }
     }
@@ -170,19 +145,6 @@ impl Tasks {
         std::process::exit(1)
     }
 }
-
-async fn done<T>(call: JoinHandle<T>) -> T {
-    match call.await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => std::future::pending().await, // the runtime is going: nobody waits for this any more
-        },
-    }
-}
-
-/// A tenth of the weight that the kernel gives to others.
-const PATIENT_NICE: i32 = 10;
 
 /// A cancelled recovery ends after the batch at hand; a disk that does not answer must not hold the process.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! One pass over one log: the map, then group after group, each swapped in when it is on the device, then the checkpoint.
 //!
-//! The blocking steps run on threads that all others go before; between them the pass asks its [`Watch`] whether to wait (throttle) or to
-//! stop. It holds no lock while it reads and writes; what happens to the log meanwhile is found out at the swap ([`Log::swap_in`]).
+//! The blocking steps run in the disk pool; between them the pass asks its [`Watch`] whether to wait (throttle) or to stop. It holds no
+//! lock while it reads and writes; what happens to the log meanwhile is found out at the swap ([`Log::swap_in`]).
 
 use std::io;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ pub async fn clean<W: Watch>(
         return Err(Stop::Broken(text.into()));
     }
     let (here, window_bytes) = (Arc::clone(log), config.window_bytes);
-    let opened = log.gate().run_patient(move || {
+    let opened = log.gate().run_long(move || {
         remove_leftovers(&here).map_err(|e| Stop::of_write(&here, &e))?;
         MapBuild::new(&here, first_dirty, upper_bound, map, window_bytes)
     });
@@ -135,7 +135,7 @@ pub async fn clean<W: Watch>(
         let budget = watch.budget();
         let (back, step) = log
             .gate()
-            .run_patient(move || {
+            .run_long(move || {
                 let step = build.step(budget);
                 (build, step)
             })
@@ -157,7 +157,7 @@ pub async fn clean<W: Watch>(
     let here = Arc::clone(log);
     let (groups, old_tombstones_ms) = log
         .gate()
-        .run_patient(move || {
+        .run_long(move || {
             Ok::<_, io::Error>((groups(&here, end, upper_bound)?, old_tombstones_ms(&here, first_dirty)?))
         })
         .await
@@ -169,7 +169,7 @@ pub async fn clean<W: Watch>(
         let (back, copied) = clean_group(log, copy, group, cuts, watch).await;
         copy = back;
         if let Err(stop) = copied {
-            log.gate().run_patient(move || copy.discard()).await;
+            log.gate().run_long(move || copy.discard()).await;
             return Err(stop);
         }
     }
@@ -198,7 +198,7 @@ async fn clean_group<W: Watch>(
     let producers = log.last_records().await;
     let (back, begun) = log
         .gate()
-        .run_patient(move || {
+        .run_long(move || {
             let begun = copy.begin(sources, producers);
             (copy, begun)
         })
@@ -211,7 +211,7 @@ async fn clean_group<W: Watch>(
         let budget = watch.budget();
         let (back, step) = log
             .gate()
-            .run_patient(move || {
+            .run_long(move || {
                 let step = copy.step(budget);
                 (copy, step)
             })
@@ -229,7 +229,7 @@ async fn clean_group<W: Watch>(
     }
     let (back, finished) = log
         .gate()
-        .run_patient(move || {
+        .run_long(move || {
             let finished = copy.finish();
             (copy, finished)
         })
@@ -244,7 +244,7 @@ async fn clean_group<W: Watch>(
         Ok(true) => {
             copy.swapped();
             let here = Arc::clone(log);
-            log.gate().run_patient(move || here.sync_names().map_err(|e| Stop::of_write(&here, &e))).await
+            log.gate().run_long(move || here.sync_names().map_err(|e| Stop::of_write(&here, &e))).await
         }
         Ok(false) => Err(Stop::Aborted),
         Err(error) => Err(Stop::of_log(&error)),
