@@ -3,7 +3,7 @@
 //! A [`Home`] is online until an I/O error; then it is offline for the life of the process: its logs answer storage errors, the watch in
 //! [`Shared`] tells who reacts (replicas, the broker, which halts when the last one is lost). `LogManager` makes both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,8 +89,8 @@ pub struct Home {
     reason: Mutex<Arc<str>>,
     shared: Arc<Shared>,
     doomed: Mutex<Vec<Doomed>>,
-    /// Partitions whose logs are gone from here while the checkpoints may still have their lines.
-    pub(super) retired: Mutex<BTreeSet<TopicPartition>>,
+    /// By checkpoint file: partitions whose logs are gone from here while the file may still have their lines.
+    pub(super) retired: Mutex<BTreeMap<&'static str, BTreeSet<TopicPartition>>>,
     pub(super) cleaner_offsets: CleanerOffsets,
 }
 

@@ -199,8 +199,15 @@ impl LogManager {
         }
         let here: BTreeSet<&TopicPartition> = jobs.iter().filter(|j| !j.options.future).map(|j| &j.partition).collect();
         cleaned.retain(|partition, _| here.contains(partition));
-        let lines = recovery_points.keys().chain(log_starts.keys()).chain(high_watermarks.keys());
-        home.retired.lock().extend(lines.filter(|partition| !here.contains(partition)).cloned());
+        let files = [
+            (checkpoint::RECOVERY_POINT, &recovery_points),
+            (checkpoint::LOG_START, &log_starts),
+            (checkpoint::HIGH_WATERMARK, &high_watermarks),
+        ];
+        for (file, lines) in files {
+            let gone = lines.keys().filter(|partition| !here.contains(partition)).cloned();
+            home.retired.lock().entry(file).or_default().extend(gone);
+        }
         home.load_cleaner_offsets(cleaned);
         tracing::info!(dir = %path.display(), logs = jobs.len(), clean, "loading logs");
         if !clean && !jobs.is_empty() {

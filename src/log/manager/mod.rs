@@ -207,8 +207,8 @@ impl LogManager {
         }
     }
 
-    /// The partition's log, made where there is none (and then, unless it is new, as one that is refilling): in `preferred_dir`, or in the directory with the fewest partitions. On return its
-    /// directory and `partition.metadata` are on the device.
+    /// The partition's log, made where there is none (and then, unless it is new, as one that is refilling): in `preferred_dir`, or in the
+    /// directory with the fewest partitions. On return its directory is on the device, and `partition.metadata` but for its name.
     ///
     /// # Errors
     /// Its directory is offline; any is and the partition is not new (it may lie there); the preferred directory is not usable; another topic id on disk;
@@ -347,7 +347,9 @@ impl LogManager {
             })
             .await;
         retired?;
-        log.home().retired.lock().insert(log.partition().clone());
+        for file in CHECKPOINTS {
+            log.home().retired.lock().entry(file).or_default().insert(log.partition().clone());
+        }
         // A new log of the same name starts uncleaned.
         set_cleaned(&log, None).await
     }
@@ -361,22 +363,14 @@ impl LogManager {
     ) -> Result<(), LogError> {
         let is_stale = {
             let retired = home.retired.lock();
-            !retired.is_empty() && names.any(|name| retired.contains(name))
+            retired.values().any(|gone| !gone.is_empty())
+                && names.any(|name| retired.values().any(|gone| gone.contains(name)))
         };
         if !is_stale {
             return Ok(());
         }
         let (manager, here) = (Arc::clone(self), Arc::clone(home));
-        home.gate()
-            .run_long(move || {
-                let gone = std::mem::take(&mut *here.retired.lock());
-                let written = manager.write_checkpoints(&here);
-                if written.is_err() {
-                    here.retired.lock().extend(gone);
-                }
-                written
-            })
-            .await
+        home.gate().run_long(move || manager.write_checkpoints(&here)).await
     }
 
     /// All three of a directory.
@@ -418,11 +412,13 @@ impl LogManager {
     fn write_checkpoint(
         &self,
         home: &Arc<Home>,
-        file: &str,
+        file: &'static str,
         value: impl Fn(&Log) -> Option<i64>,
     ) -> Result<(), LogError> {
         let _checkpointing = self.checkpointing.lock();
         home.check()?;
+        // Before the look at what is there: the lines of these are not written again. A failure takes the directory offline.
+        home.retired.lock().remove(file);
         // A future log's line stands in its own directory under the partition's name, as Kafka has it.
         let logs = self.in_home(home);
         let offsets: Offsets = logs.iter().filter_map(|l| value(l).map(|v| (l.partition().clone(), v))).collect();
@@ -433,6 +429,9 @@ impl LogManager {
             .map_err(|e| home.fail("writing a checkpoint", &e))
     }
 }
+
+/// The files of a directory with a line for each log.
+const CHECKPOINTS: [&str; 3] = [checkpoint::RECOVERY_POINT, checkpoint::LOG_START, checkpoint::HIGH_WATERMARK];
 
 /// Sets or forgets how far a log was cleaned.
 async fn set_cleaned(log: &Arc<Log>, offset: Option<i64>) -> Result<(), LogError> {

@@ -201,6 +201,35 @@ async fn a_deleted_partition_is_renamed_at_once_and_removed_later() {
     assert_eq!(make(&manager, &tp("t", 0)).await.leo(), 0);
 }
 
+/// What the checkpoints say of a deleted log must not cut the next log of its name.
+#[tokio::test]
+async fn a_log_made_again_under_the_name_of_a_deleted_one_survives_a_kill() {
+    for restarted_between in [false, true] {
+        let (sim, disk, _) = sim();
+        let paths = [PathBuf::from("/a")];
+        let manager = load(&disk, &paths).expect("a start");
+        let log = make(&manager, &tp("t", 0)).await;
+        for _ in 0..200 {
+            append(&log, batch(2, 100, now())).await;
+        }
+        log.set_high_watermark(400);
+        log.increment_start_offset(333).await.expect("raised");
+        manager.shutdown().await; // start, recovery point and high watermark are in the checkpoints
+        let mut manager = load(&disk, &paths).expect("a second start");
+        manager.delete(&tp("t", 0)).await.expect("deleted");
+        if restarted_between {
+            sim.kill();
+            manager = load(&disk, &paths).expect("a third start");
+        }
+        let log = make(&manager, &tp("t", 0)).await;
+        append(&log, batch(3, 10, now())).await;
+        sim.kill();
+        let manager = load(&disk, &paths).expect("the last start");
+        let log = manager.get(&tp("t", 0)).expect("the log");
+        assert_eq!((log.start_offset(), log.high_watermark(), log.leo()), (0, 0, 3));
+    }
+}
+
 #[tokio::test]
 async fn leftovers_of_a_deletion_are_removed_after_a_start() {
     let (_, disk, paths) = sim();
