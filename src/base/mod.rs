@@ -6,6 +6,7 @@ pub mod env;
 pub mod error_code;
 pub mod ids;
 pub mod metrics;
+pub mod notified;
 pub mod sabotage;
 pub mod topic_names;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::base::notified::until_found;
+
 /// A run of ids, each used once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdBlock {
@@ -61,18 +63,7 @@ impl ProducerIds {
 
     /// The next id, waiting for the block that is on its way: a client that is sent away comes back half a second later.
     pub async fn next_within(&self, limit: Duration) -> Option<i64> {
-        let wait = async {
-            loop {
-                let filled = self.filled.notified();
-                tokio::pin!(filled);
-                filled.as_mut().enable();
-                if let Some(id) = self.next() {
-                    return id;
-                }
-                filled.await;
-            }
-        };
-        tokio::time::timeout(limit, wait).await.ok()
+        tokio::time::timeout(limit, until_found(&self.filled, || self.next())).await.ok()
     }
 
     /// Resolves when a block is wanted: at the first request, and when the current block is nearly used up.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 
 use super::pace::Pace;
 use crate::base::env::Seed;
+use crate::base::notified::until_found;
 
 /// The bounds, from the configuration.
 #[derive(Clone, Debug)]
@@ -132,17 +132,14 @@ impl ConnectionLimits {
             tokio::time::sleep(wait).await;
         }
         let mut told = false;
-        loop {
-            let mut changed = pin!(self.0.changed.notified());
-            changed.as_mut().enable(); // before the look, so that no change is missed between them
-            if self.0.take(listener) {
-                return Room { shared: self.0.clone(), listener: listener.clone() };
-            }
-            if !std::mem::replace(&mut told, true) {
+        until_found(&self.0.changed, || {
+            let taken = self.0.take(listener);
+            if !taken && !std::mem::replace(&mut told, true) {
                 tracing::warn!(%listener, "no more connections are allowed: the next waits for one to end");
             }
-            changed.await;
-        }
+            taken.then(|| Room { shared: self.0.clone(), listener: listener.clone() })
+        })
+        .await
     }
 
     /// Takes a place for a peer; none when its address has too many.

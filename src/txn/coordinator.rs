@@ -21,6 +21,7 @@ use super::transaction::{Change, Init, Producer, Transaction};
 use super::verify::Verifications;
 use crate::base::env::Lane;
 use crate::base::metrics::LoadTimes;
+use crate::base::notified::until_found;
 use crate::base::{Env, ErrorCode, TopicPartition, topic_names};
 use crate::cluster::Cluster;
 use crate::record::{BatchBuilder, RecordError};
@@ -286,17 +287,11 @@ impl Coordinator {
 
     /// As [`Coordinator::shard`], waiting for a load that has begun.
     async fn loaded_shard(&self, id: &str) -> Result<Arc<Shard>, ErrorCode> {
-        let wait = async {
-            loop {
-                let ended = self.load_ended.notified();
-                tokio::pin!(ended);
-                ended.as_mut().enable();
-                match self.shard(id) {
-                    Err(ErrorCode::CoordinatorLoadInProgress) => ended.await,
-                    result => return result,
-                }
-            }
+        let loaded = || match self.shard(id) {
+            Err(ErrorCode::CoordinatorLoadInProgress) => None,
+            result => Some(result),
         };
+        let wait = until_found(&self.load_ended, loaded);
         tokio::time::timeout(INIT_WAIT, wait).await.unwrap_or(Err(ErrorCode::CoordinatorLoadInProgress))
     }
 

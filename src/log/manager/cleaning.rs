@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::base::TopicPartition;
 use crate::base::env::{Clock, Lane};
+use crate::base::notified::until_found;
 use crate::config::LogConfig;
 use crate::log::cleaner::pick::{self, Cleanable, LogFacts, Reset, SegmentFacts};
 use crate::log::cleaner::{self, CleanerConfig, CleanerStats, CleanerStatus, Stop, Throttle};
@@ -91,15 +92,7 @@ impl Cleaning {
     /// Waits until no pass over the partition's log is under way. The caller has seen to it that none begins, and that one that runs
     /// gives up.
     pub(super) async fn end_of_pass(&self, partition: &TopicPartition) {
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable(); // before the look, so that no end is missed
-            if !self.state.lock().in_progress.contains(partition) {
-                return;
-            }
-            ended.await;
-        }
+        until_found(&self.ended, || (!self.state.lock().in_progress.contains(partition)).then_some(())).await;
     }
 }
 
