@@ -35,8 +35,9 @@ pub struct LoadTimes {
 }
 
 impl LoadTimes {
-    /// One more.
-    pub fn add(&self, ms: u64) {
+    /// One more, that took so long.
+    pub fn add(&self, took: Duration) {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.sum_ms.fetch_add(ms, Ordering::Relaxed);
         self.max_ms.fetch_max(ms, Ordering::Relaxed);

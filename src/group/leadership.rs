@@ -14,7 +14,6 @@ use super::group::Group;
 use super::load::Loaded;
 use crate::base::env::Lane;
 use crate::base::{ErrorCode, TopicPartition};
-use crate::replica::hand_over::GIVE_UP_AGAIN;
 use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
@@ -61,15 +60,17 @@ impl Coordinator {
                 tracing::error!(partition = %id, %error, "could not load the groups: their coordinator is not available");
                 let is_broken = !matches!(error, LoadError::Gone(_));
                 if self.finish(partition, load, Owned::Unreadable) && is_broken {
-                    self.give_up(partition).await;
+                    let is_unreadable = || matches!(self.shards.read().get(&partition), Some(Owned::Unreadable));
+                    self.hand_over.keep_giving_up(partition, &self.env.clock, is_unreadable).await;
                 }
                 return;
             }
         };
         let shard = self.shard_of(id, loaded);
         let groups: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
-        let ms = self.env.clock.now().duration_since(started).as_millis();
-        self.counts.loaded(ms);
+        let took = self.env.clock.now().duration_since(started);
+        self.counts.loads.add(took);
+        let ms = took.as_millis();
         if groups.is_empty() {
             tracing::debug!(partition, ms, "no groups to load");
         } else {
@@ -80,14 +81,6 @@ impl Coordinator {
             for slot in groups {
                 self.step_slot(&slot, |group, now, out| group.shrink_to_limit(now, out));
             }
-        }
-    }
-
-    /// Gives an unreadable partition to another replica, again and again while it stays here: another may be in sync only later.
-    async fn give_up(&self, partition: i32) {
-        while matches!(self.shards.read().get(&partition), Some(Owned::Unreadable)) {
-            self.hand_over.give_up(partition, self.env.clock.now());
-            tokio::time::sleep(GIVE_UP_AGAIN).await;
         }
     }
 

@@ -21,12 +21,6 @@ pub(super) struct Counts {
     pub(super) loads: LoadTimes,
 }
 
-impl Counts {
-    pub(super) fn loaded(&self, ms: u128) {
-        self.loads.add(u64::try_from(ms).unwrap_or(u64::MAX));
-    }
-}
-
 /// As of one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::base::env::Clock;
+
 /// Between two times that a partition is given up, and between two looks whether it still has to be.
 pub const GIVE_UP_AGAIN: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,14 @@ impl HandOver {
         }
         if let Some(ask) = self.ask.get() {
             ask();
+        }
+    }
+
+    /// Gives up a partition again and again while it stays unreadable here: another replica may be in sync only later.
+    pub async fn keep_giving_up(&self, partition: i32, clock: &Clock, is_unreadable: impl Fn() -> bool) {
+        while is_unreadable() {
+            self.give_up(partition, clock.now());
+            tokio::time::sleep(GIVE_UP_AGAIN).await;
         }
     }
 

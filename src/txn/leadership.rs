@@ -15,7 +15,6 @@ use super::transaction::Transaction;
 use crate::base::TopicPartition;
 use crate::base::env::Lane;
 use crate::replica::append::ACKS_ALL;
-use crate::replica::hand_over::GIVE_UP_AGAIN;
 use crate::replica::journal::{self, Journal, LoadError};
 
 impl Coordinator {
@@ -71,7 +70,8 @@ impl Coordinator {
                 tracing::error!(partition = %id, %error, "could not load the transactions: their coordinator is not available");
                 let is_broken = !matches!(error, LoadError::Gone(_));
                 if self.finish(partition, load, |_| Owned::Unreadable) && is_broken {
-                    self.give_up(partition).await;
+                    let is_unreadable = || matches!(self.shards.read().get(&partition), Some(Owned::Unreadable));
+                    self.hand_over.keep_giving_up(partition, &self.env.clock, is_unreadable).await;
                 }
                 return;
             }
@@ -81,8 +81,9 @@ impl Coordinator {
             .into_iter()
             .map(|(id, value)| (id.clone(), Slot::new(Transaction::load(id, value))))
             .collect();
-        let ms = self.env.clock.now().duration_since(started).as_millis();
-        self.load_times.add(u64::try_from(ms).unwrap_or(u64::MAX));
+        let took = self.env.clock.now().duration_since(started);
+        self.load_times.add(took);
+        let ms = took.as_millis();
         if slots.is_empty() {
             tracing::debug!(partition, ms, "no transactional ids to load");
         } else {
@@ -103,14 +104,6 @@ impl Coordinator {
         if self.finish(partition, load, ready) {
             self.hand_over.is_over(partition);
             unfinished.iter().for_each(|slot| self.send_markers(&shard, slot));
-        }
-    }
-
-    /// Gives an unreadable partition to another replica, again and again while it stays here: another may be in sync only later.
-    async fn give_up(&self, partition: i32) {
-        while matches!(self.shards.read().get(&partition), Some(Owned::Unreadable)) {
-            self.hand_over.give_up(partition, self.env.clock.now());
-            tokio::time::sleep(GIVE_UP_AGAIN).await;
         }
     }
 
