@@ -79,6 +79,15 @@ pub(super) fn gauge(out: &mut DescriptorEncoder, name: &str, help: &str, value: 
     out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
 }
 
+/// Gauges of one of Kafka's beans: name behind the prefix, help, value.
+pub(super) fn gauges(out: &mut DescriptorEncoder, prefix: &str, rows: &[(&str, &str, usize)]) -> fmt::Result {
+    rows.iter().try_for_each(|(name, help, value)| gauge(out, &format!("{prefix}_{name}"), help, *value))
+}
+
+pub(super) fn whole(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
 /// The library adds `_total` to the name.
 fn counter(out: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> fmt::Result {
     let none: Option<&prometheus_client::metrics::exemplar::Exemplar<[(String, String); 0], u64>> = None;
@@ -106,9 +115,7 @@ impl Snapshot {
             ("activebrokercount", "Registered brokers", c.active_brokers),
             ("fencedbrokercount", "Always 0 with ZooKeeper", 0),
         ];
-        for (name, help, value) in rows {
-            gauge(out, &format!("kafka_controller_kafkacontroller_{name}"), help, value)?;
-        }
+        gauges(out, "kafka_controller_kafkacontroller", &rows)?;
         gauge(out, "kafka_controller_controllereventmanager_eventqueuesize", "Events that wait", c.event_queue)?;
         let help = "Elections of a leader that was not in sync";
         counter(out, "kafka_controller_controllerstats_uncleanleaderelections", help, c.unclean_elections)
@@ -124,9 +131,7 @@ impl Snapshot {
             ("underminisrpartitioncount", "Led partitions below min.insync.replicas", p.under_min_isr),
             ("atminisrpartitioncount", "Led partitions at min.insync.replicas", p.at_min_isr),
         ];
-        for (name, help, value) in rows {
-            gauge(out, &format!("kafka_server_replicamanager_{name}"), help, value)?;
-        }
+        gauges(out, "kafka_server_replicamanager", &rows)?;
         let m = &self.metrics;
         let rows = [
             ("isrshrinks", "In-sync replicas removed", &m.isr_shrinks),
@@ -143,7 +148,6 @@ impl Snapshot {
     /// The dashes of Kafka's names are underscores, as the exporter writes them.
     fn cleaner(&self, out: &mut DescriptorEncoder) -> fmt::Result {
         let c = &self.cleaner;
-        let whole = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let rows: [(&str, &str, usize); 7] = [
             (
                 "logcleaner_max_buffer_utilization_percent",
@@ -169,9 +173,7 @@ impl Snapshot {
                 whole(c.since_last_run_ms),
             ),
         ];
-        for (name, help, value) in rows {
-            gauge(out, &format!("kafka_log_{name}"), help, value)?;
-        }
+        gauges(out, "kafka_log", &rows)?;
         type OfDir = fn(&(std::path::PathBuf, usize, u64)) -> u64;
         let by_dir: [(&str, &str, OfDir); 2] = [
             ("partitions_count", "Logs that the cleaner leaves alone after an error", |dir| dir.1 as u64),
