@@ -9,7 +9,7 @@ use super::admin_client::{AdminClient, block_on};
 use super::argparse::{Parsed, Parser, Spec, Takes};
 use super::cluster::connect_config;
 use super::console::Console;
-use super::java::Exception;
+use super::java::{Exception, Failure};
 use super::options::Ended;
 
 const MAIN_HELP: &str = "\
@@ -130,18 +130,6 @@ const METADATA_LEVELS: [(&str, i16, i16); 10] = [
     ("3.8", 20, 20),
     ("3.9", 21, 21),
 ];
-
-/// An error without a stack, or one with it.
-enum Failure {
-    Terse(String),
-    Error(Exception),
-}
-
-impl From<Exception> for Failure {
-    fn from(error: Exception) -> Self {
-        Self::Error(error)
-    }
-}
 
 /// Runs the command.
 pub fn run(args: &[String], console: &Console) -> u8 {

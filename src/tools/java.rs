@@ -24,6 +24,21 @@ impl std::fmt::Display for Exception {
 
 impl std::error::Error for Exception {}
 
+/// Why a command failed, where its Java original tells the two apart.
+#[derive(Debug)]
+pub enum Failure {
+    /// What it expects may happen: told in its own words, without a stack.
+    Terse(String),
+    /// What it doesn't.
+    Error(Exception),
+}
+
+impl From<Exception> for Failure {
+    fn from(error: Exception) -> Self {
+        Self::Error(error)
+    }
+}
+
 impl Exception {
     /// An error of a class, by its full name.
     pub fn new(class: impl Into<String>, message: impl Into<String>) -> Self {

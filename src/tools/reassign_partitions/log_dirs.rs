@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{Replica, name};
-use super::{Failure, command_failed, plural};
+use super::{command_failed, plural};
 use crate::base::{BrokerId, ErrorCode};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::reassignments::{Partition, ReplicaDirs};
 use crate::tools::console::Console;
-use crate::tools::java::Exception;
+use crate::tools::java::{Exception, Failure};
 
 /// Between two tries to move replicas that are not there yet.
 const PAUSE: Duration = Duration::from_millis(100);

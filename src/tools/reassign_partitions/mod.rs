@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::admin_client::reassignments::{Partition, Reassignment, Results};
 use super::admin_client::{AdminClient, AdminConfig, block_on, load_properties};
 use super::console::Console;
-use super::java::{DEFAULT_CAPACITY, Exception, hash_order_by, partition_hash};
+use super::java::{DEFAULT_CAPACITY, Exception, Failure, hash_order_by, partition_hash};
 use super::options::Options;
 use crate::base::{BrokerId, ErrorCode};
 use plan::{Assignment, Plan, name, to_json};
@@ -35,18 +35,6 @@ const EXISTING: &str = "Cannot execute because there is an existing partition as
                         the throttle by resubmitting the current reassignment.";
 const VERIFY_PERIODICALLY: &str =
     "Warning: You must run --verify periodically, until the reassignment completes, to ensure the throttle is removed.";
-
-/// An error without a stack, or one with it.
-enum Failure {
-    Terse(String),
-    Error(Exception),
-}
-
-impl From<Exception> for Failure {
-    fn from(error: Exception) -> Self {
-        Self::Error(error)
-    }
-}
 
 /// Runs the command. The exit code is 1 for every error.
 pub fn run(args: &[String], console: &Console) -> u8 {

@@ -2,17 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Failure, failed};
+use super::failed;
 use crate::base::{BrokerId, ErrorCode};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::offsets::Partition;
 use crate::tools::admin_client::transactions::{ProducerState, TransactionDescription};
-use crate::tools::java::{DEFAULT_CAPACITY, hash_order_by, long_hash};
+use crate::tools::java::{DEFAULT_CAPACITY, Failure, hash_order_by, long_hash};
 
 /// So many topics, and partitions, are asked for at a time.
 const BATCH: usize = 500;
 
 const MINUTE_MS: i64 = 60_000;
+
+/// The columns of the table.
+pub const HEADER: [&str; 8] = [
+    "Topic",
+    "Partition",
+    "ProducerId",
+    "ProducerEpoch",
+    "CoordinatorEpoch",
+    "StartOffset",
+    "LastTimestamp",
+    "Duration(min)",
+];
 
 /// Where to look.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

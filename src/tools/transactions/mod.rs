@@ -11,7 +11,7 @@ use super::admin_client::{AdminClient, block_on};
 use super::argparse::{Parsed, Parser};
 use super::cluster::connect_config;
 use super::console::Console;
-use super::java::{DEFAULT_CAPACITY, Exception, hash_order_by, partition_hash};
+use super::java::{DEFAULT_CAPACITY, Exception, Failure, hash_order_by, partition_hash};
 use super::options::{Ended, KAFKA_VERSION};
 use crate::base::BrokerId;
 use arguments::{COMMANDS, MAIN};
@@ -36,18 +36,6 @@ enum Which {
     Of { producer_id: i64, producer_epoch: Option<i16>, coordinator_epoch: Option<i32> },
     /// Nothing says.
     Unknown,
-}
-
-/// Why the command failed, in one line; or an error that its Java original did not expect.
-enum Failure {
-    Terse(String),
-    Error(Exception),
-}
-
-impl From<Exception> for Failure {
-    fn from(error: Exception) -> Self {
-        Self::Error(error)
-    }
 }
 
 fn failed(what: &str, error: &Exception) -> Failure {
@@ -152,17 +140,7 @@ fn act(main: &Parsed<'_>, asked: Asked, console: &Console) -> Result<(), Failure
                 if scope.partition.is_some() && scope.topic.is_none() {
                     return terse("The --partition argument requires --topic to be provided");
                 }
-                let header = [
-                    "Topic",
-                    "Partition",
-                    "ProducerId",
-                    "ProducerEpoch",
-                    "CoordinatorEpoch",
-                    "StartOffset",
-                    "LastTimestamp",
-                    "Duration(min)",
-                ];
-                console.print(table(&header, &hanging::find(admin, &scope, max_timeout_minutes).await?));
+                console.print(table(&hanging::HEADER, &hanging::find(admin, &scope, max_timeout_minutes).await?));
                 Ok(())
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::tools::admin_client::transactions::{AbortSpec, ProducerState, TransactionDescription};
-use ottla::tools::transactions::hanging::{Open, hanging};
+use ottla::tools::transactions::hanging::{HEADER, Open, hanging};
 use ottla::tools::transactions::table;
 
 fn open(topic: &str, producer: i64) -> Open {
@@ -40,17 +40,7 @@ fn hanging_is_what_no_coordinator_will_end() {
 fn tables_and_names_are_kafkas() {
     let rows = [vec!["a long one".to_owned(), "1".to_owned()], vec![String::new(), "2".to_owned()]];
     assert_eq!(table(&["Name", "Count"], &rows), "Name      \tCount\t\na long one\t1    \t\n          \t2    \t\n");
-    let header = [
-        "Topic",
-        "Partition",
-        "ProducerId",
-        "ProducerEpoch",
-        "CoordinatorEpoch",
-        "StartOffset",
-        "LastTimestamp",
-        "Duration(min)",
-    ];
-    assert_eq!(table(&header, &[]), include_str!("../../golden/tools/055-txn-hanging.out"));
+    assert_eq!(table(&HEADER, &[]), include_str!("../../golden/tools/055-txn-hanging.out"));
     let spec = AbortSpec { partition: ("t".into(), 1), producer_id: 2, producer_epoch: 3, coordinator_epoch: 4 };
     assert_eq!(
         spec.to_string(),
