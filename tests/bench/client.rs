@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use ottla::record::{BatchBuilder, Batches};
 use ottla::wire::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsRequestPartition,
-    AlterPartitionReassignmentsRequestTopic, CreateTopicsRequest, CreateTopicsRequestTopic, FetchRequest,
-    FetchRequestPartition, FetchRequestTopic, FetchResponse, MetadataRequest, MetadataRequestTopic, ProduceRequest,
-    ProduceRequestPartition, ProduceRequestTopic, ProduceResponse, Request, decode_response, encode_request,
+    AlterPartitionReassignmentsRequestTopic, CreateTopicsRequest, CreateTopicsRequestConfig, CreateTopicsRequestTopic,
+    FetchRequest, FetchRequestPartition, FetchRequestTopic, FetchResponse, MetadataRequest, MetadataRequestTopic,
+    ProduceRequest, ProduceRequestPartition, ProduceRequestTopic, ProduceResponse, Request, decode_response,
+    encode_request,
 };
 
 use crate::Result;
@@ -112,10 +113,26 @@ impl Connection {
 
     /// Creates a topic: this is a connection to the controller.
     pub fn ask_for_topic(&mut self, name: &str, partitions: i32, replicas: i16) -> Result<()> {
+        self.ask_for_topic_with(name, partitions, replicas, &[])
+    }
+
+    /// [`Connection::ask_for_topic`], with configs of its own.
+    pub fn ask_for_topic_with(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replicas: i16,
+        configs: &[(&str, &str)],
+    ) -> Result<()> {
+        let config = |(name, value): &(&str, &str)| CreateTopicsRequestConfig {
+            name: (*name).into(),
+            value: Some((*value).into()),
+        };
         let topic = CreateTopicsRequestTopic {
             name: name.into(),
             num_partitions: partitions,
             replication_factor: replicas,
+            configs: configs.iter().map(config).collect(),
             ..Default::default()
         };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: ANSWER_LIMIT_MS, ..Default::default() };

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use ottla::record::{BatchBuilder, Codec};
 use ottla::wire::{
-    CreateTopicsRequest, CreateTopicsRequestConfig, CreateTopicsRequestTopic, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsRequestConfig, IncrementalAlterConfigsRequestResource,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsRequestConfig, IncrementalAlterConfigsRequestResource,
 };
 
 use crate::broker::{Broker, Kind, Plan};
@@ -43,7 +42,6 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long the producer is measured, alone and beside the cleaner.
 const OPEN_SECONDS: u64 = 4;
 
-const CREATE_TOPICS_VERSION: i16 = 5;
 const ALTER_CONFIGS_VERSION: i16 = 1;
 /// Resource type of a topic in a change of configs.
 const TOPIC: i8 = 2;
@@ -104,22 +102,7 @@ fn fill(bench: &Bench, broker: &Broker, topic: &str, records: u64, codec: Codec)
         ("min.cleanable.dirty.ratio", "1.0"), // more than everything is never dirty
         ("segment.bytes", &bench.scaled(SEGMENT_BYTES).to_string()),
     ];
-    let config = |(name, value): (&'static str, &str)| CreateTopicsRequestConfig {
-        name: name.into(),
-        value: Some(value.into()),
-    };
-    let asked = CreateTopicsRequestTopic {
-        name: topic.into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        configs: configs.map(config).into(),
-        ..Default::default()
-    };
-    let request = CreateTopicsRequest { topics: vec![asked], ..Default::default() };
-    let code = connection.call(&request, CREATE_TOPICS_VERSION)?.topics[0].error_code;
-    if code != 0 {
-        return Err(format!("creating {topic}: error {code}").into());
-    }
+    connection.ask_for_topic_with(topic, 1, 1, &configs)?;
     connection.await_leaders(topic, 1)?;
     let mut keys = Keys(88_172_645_463_325_252);
     let mut in_flight = 0;
