@@ -5,9 +5,10 @@ time and started again. Prints "begun" after its first write in a transaction th
 """
 
 import sys
-import time
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from transactional import retry
 
 bootstrap, source, target, group, transactional_id, total = sys.argv[1:7]
 total = int(total)
@@ -36,17 +37,6 @@ producer = Producer(
         "metadata.recovery.strategy": "none",
     }
 )
-
-
-def retry(call, *arguments):
-    """Runs a call of the transactional API until it succeeds, or can't any more."""
-    while True:
-        try:
-            return call(*arguments)
-        except KafkaException as error:
-            if not error.args[0].retriable():
-                raise
-            time.sleep(0.1)
 
 
 retry(producer.init_transactions, 60)

@@ -7,7 +7,9 @@ import os
 import sys
 import time
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Producer
+
+from transactional import retry
 
 bootstrap, topic, transactional_id, file = sys.argv[1:]
 producer = Producer(
@@ -21,17 +23,6 @@ producer = Producer(
         "metadata.recovery.strategy": "none",  # as in txn_copy.py
     }
 )
-
-
-def retry(call, *arguments):
-    """Runs a call of the transactional API until it succeeds, or can't any more."""
-    while True:
-        try:
-            return call(*arguments)
-        except KafkaException as error:
-            if not error.args[0].retriable():
-                raise
-            time.sleep(0.1)
 
 
 def write(what):
