@@ -19,7 +19,6 @@ use ottla::replica::fetcher::{FetcherSettings, Fetchers};
 use ottla::replica::follower_fetch::FollowerId;
 use ottla::replica::offsets::{Asker, OffsetQuery};
 use ottla::replica::read::ReadLimits;
-use ottla::replica::state::Assignment;
 use ottla::replica::{Partition, Replicas};
 use ottla::wire::{
     ApiKey, FetchRequest, FetchResponse, FetchResponseEpochEndOffset, FetchResponsePartition, FetchResponseTopic,
@@ -83,16 +82,7 @@ async fn assign(replicas: &Replicas, leader: i32, leader_epoch: i32) {
 }
 
 async fn assign_with(replicas: &Replicas, leader: i32, leader_epoch: i32, isr: &[i32], config: LogConfig) {
-    let assignment = Assignment {
-        leader,
-        leader_epoch,
-        partition_epoch: leader_epoch,
-        isr: isr.to_vec(),
-        replicas: vec![LEADER, FOLLOWER],
-        adding: vec![],
-        removing: vec![],
-        is_new: true,
-    };
+    let assignment = super::assignment(leader, leader_epoch, isr, &[LEADER, FOLLOWER]);
     let config = || Arc::new(config);
     replicas.assign(&id(), Some(topic_id()), &assignment, config).await.expect("assigned");
     replicas.assigned();

@@ -14,7 +14,6 @@ use ottla::log::{CancelFlag, CleanerConfig, Log, LogDirs, LogManager, ManagerCon
 use ottla::record::{BatchBuilder, Origin};
 use ottla::replica::append::ACKS_ALL;
 use ottla::replica::lifecycle::Stop;
-use ottla::replica::state::Assignment;
 use ottla::replica::{Partition, Replicas};
 use tokio::time::Instant;
 
@@ -54,16 +53,7 @@ impl Bed {
     }
 
     async fn lead(&self, leader_epoch: i32, isr: &[i32]) -> Arc<Partition> {
-        let assignment = Assignment {
-            leader: ME,
-            leader_epoch,
-            partition_epoch: leader_epoch,
-            isr: isr.to_vec(),
-            replicas: vec![ME, OTHER],
-            adding: vec![],
-            removing: vec![],
-            is_new: true,
-        };
+        let assignment = super::assignment(ME, leader_epoch, isr, &[ME, OTHER]);
         let topic_id = Some(TopicId::from_bytes([7; 16]));
         self.replicas.assign(&id(), topic_id, &assignment, || self.config.clone()).await.expect("leader");
         let partition = self.partition();

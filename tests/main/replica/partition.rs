@@ -46,16 +46,7 @@ impl Bed {
     }
 
     async fn assign(&self, leader: i32, leader_epoch: i32, isr: &[i32]) -> Result<(), ErrorCode> {
-        let assignment = Assignment {
-            leader,
-            leader_epoch,
-            partition_epoch: leader_epoch,
-            isr: isr.to_vec(),
-            replicas: vec![ME, OTHER],
-            adding: vec![],
-            removing: vec![],
-            is_new: true,
-        };
+        let assignment = super::assignment(leader, leader_epoch, isr, &[ME, OTHER]);
         let topic_id = Some(TopicId::from_bytes([7; 16]));
         self.replicas.assign(&self.id, topic_id, &assignment, || self.config.clone()).await
     }
@@ -193,16 +184,7 @@ async fn old_and_equal_epochs_change_nothing() {
 async fn another_incarnation_of_the_topic_is_refused() {
     let bed = Bed::new(LogConfig::default());
     bed.assign(ME, 0, &[ME]).await.expect("leader");
-    let assignment = Assignment {
-        leader: ME,
-        leader_epoch: 9,
-        partition_epoch: 9,
-        isr: vec![ME],
-        replicas: vec![ME],
-        adding: vec![],
-        removing: vec![],
-        is_new: false,
-    };
+    let assignment = Assignment { is_new: false, ..super::assignment(ME, 9, &[ME], &[ME]) };
     let other = Some(TopicId::from_bytes([8; 16]));
     let refused = bed.replicas.assign(&bed.id, other, &assignment, || bed.config.clone()).await;
     assert_eq!(refused, Err(ErrorCode::InconsistentTopicId));
