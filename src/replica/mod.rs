@@ -8,7 +8,8 @@
 //! controller (`isr_changes`); a follower copies by its `fetcher`. `throttles` holds back the copying of moves, `selector` sends
 //! consumers to the replica of their rack. `moves` carries replicas from one log directory of this broker to another.
 //!
-//! Lock order: append mutex of the log (of the current one before the one it moves to), partition state, waiters. The table's lock is taken alone. Never two partitions at once.
+//! Lock order: append mutex of the log (of the current one before the one it moves to), partition state, waiters. The table's lock is taken
+//! alone. Never two partitions at once.
 
 pub mod append;
 pub mod delete_records;

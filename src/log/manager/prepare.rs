@@ -64,11 +64,12 @@ impl LogManager {
         for home in self.homes.iter().filter(|home| home.is_online()) {
             if made.iter().any(|log| Arc::ptr_eq(log.home(), home)) {
                 let home = home.clone();
-                let synced = tasks.blocking(move || {
-                    let synced = home.shared().disk.sync_dir(home.path());
-                    synced.map_err(|error| home.fail("making logs", &error)).is_ok()
-                });
-                synced.await; // else the directory is offline now, and its logs with it
+                let sync = move || {
+                    if let Err(error) = home.shared().disk.sync_dir(home.path()) {
+                        home.fail("making logs", &error); // the directory is offline now, and its logs with it
+                    }
+                };
+                tasks.blocking(sync).await;
             }
         }
         let mut current = self.current.write();
