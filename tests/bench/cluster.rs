@@ -72,6 +72,7 @@ fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static 
     let batch = client::batch(64 * 1024, 1024)?;
     let large = client::produce("replicated", 0, ACKS_ALL, &batch)?;
     let small = client::produce("replicated", 0, ACKS_ALL, &client::batch(1024, 95)?)?;
+    first_write(&mut leader, &small)?;
     for frame in [&small, &large] {
         let begin = Instant::now();
         while begin.elapsed() < WARM_TIME {
