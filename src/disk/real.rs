@@ -144,6 +144,18 @@ pub(super) fn lock(path: &Path) -> io::Result<Option<RealFile>> {
     }
 }
 
+/// `syncfs` tells of writes that failed since the directory was opened from Linux 5.8 on.
+pub(super) fn file_system(path: &Path) -> io::Result<Option<fs::File>> {
+    let dir = fs::File::open(path)?;
+    Ok(tells_of_failed_writes(&rustix::system::uname().release().to_string_lossy()).then_some(dir))
+}
+
+/// Is a kernel's release, as `6.1.0-18-amd64`, 5.8 or later?
+fn tells_of_failed_writes(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
 pub(super) fn space(path: &Path) -> io::Result<Space> {
     let stat = rustix::fs::statvfs(path)?;
     let unit = stat.f_frsize.max(1);

@@ -194,7 +194,7 @@ impl Log {
             first_unstable: AtomicI64::new(i64::MAX),
             epochs: RwLock::new(epochs),
             epochs_dirty: AtomicBool::new(epochs_dirty),
-            notes_file: Mutex::new(()),
+            notes_file: Mutex::default(),
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),

@@ -79,6 +79,51 @@ async fn a_clean_stop_and_start_keep_everything() {
     }
 }
 
+/// From 64 on they are brought to the device with one call for the directory: what was written is there after a loss of power behind a
+/// clean stop, and without that call there is no marker.
+#[tokio::test]
+async fn many_logs_are_flushed_at_once_by_a_clean_stop() {
+    let fill = async |manager: &Arc<LogManager>| {
+        for i in 0..140 {
+            let log = make(manager, &tp("t", i)).await;
+            if i % 4 == 0 {
+                append(&log, batch(2, 100, now())).await;
+            }
+        }
+    };
+    let marked = |disk: &Disk, dir: &str| disk.exists(&Path::new(dir).join(".kafka_cleanshutdown"));
+    let (sim_disk, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    fill(&manager).await;
+    let syncs = sim_disk.syncs();
+    manager.shutdown().await;
+    assert!(sim_disk.syncs() - syncs < 30, "{} syncs", sim_disk.syncs() - syncs);
+    sim_disk.lose_power(|_| 0);
+    assert!(marked(&disk, "/a") && marked(&disk, "/b"));
+    let manager = load(&disk, &paths).expect("a second start");
+    for i in 0..140 {
+        let log = manager.get(&tp("t", i)).expect("the log");
+        assert_eq!((log.leo(), log.recovery_point()), if i % 4 == 0 { (2, 2) } else { (0, 0) });
+        append(&log, batch(1, 100, now())).await;
+    }
+    sim_disk.fail(manager.get(&tp("t", 0)).expect("the log").dir(), Fault::Sync);
+    let failing = manager.get(&tp("t", 0)).expect("the log").dir();
+    manager.shutdown().await;
+    sim_disk.heal();
+    for path in &paths {
+        assert_eq!(disk.exists(&path.join(".kafka_cleanshutdown")), *path != failing);
+    }
+
+    let temp = tempfile::tempdir().expect("a temp directory");
+    let paths = vec![temp.path().join("a")];
+    let manager = load(&Disk::Real, &paths).expect("a start");
+    fill(&manager).await;
+    manager.shutdown().await;
+    let manager = load(&Disk::Real, &paths).expect("a second start");
+    assert_eq!(manager.get(&tp("t", 4)).expect("the log").leo(), 2);
+    manager.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_held_lock_refuses_the_start() {
     let (_, disk, paths) = sim();
