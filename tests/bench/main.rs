@@ -15,6 +15,7 @@
 //! | `cluster` | three brokers |
 //! | `coordinate` | transactions, groups, a coordinator that changes |
 //! | `partitions` | three brokers with thousands of partitions |
+//! | `twenty` | twenty brokers |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -30,6 +31,7 @@ mod partitions;
 mod restart;
 mod rows;
 mod steady;
+mod twenty;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,12 +71,14 @@ enum Work {
     Cluster,
     /// Three brokers with thousands of partitions.
     Partitions,
+    /// Twenty brokers with 20,000 partitions; Ottla alone.
+    Twenty,
 }
 
 impl Work {
     /// Measured only when asked for by name or with `--cluster`.
     fn needs_cluster(self) -> bool {
-        matches!(self, Self::Cluster | Self::Partitions | Self::Failover)
+        matches!(self, Self::Cluster | Self::Partitions | Self::Twenty | Self::Failover)
     }
 }
 
@@ -175,6 +179,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
             partitions::measure(bench, kind, round, &mut note)?;
+            twenty::measure(bench, kind, round, &mut note)?;
         }
     }
     Ok(())

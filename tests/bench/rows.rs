@@ -78,6 +78,13 @@ pub static CLUSTER_NEW_TOPIC: Row =
 pub static CLUSTER_MOVE: Row = row("3 brokers: a reassignment of 2 GB, s", 2, Goal::TimesKafka(0.5));
 pub static CLUSTER_FAILOVER: Row =
     row("3 brokers: controller stopped cleanly, to a topic created by the next, ms", 0, Goal::Open);
+pub static TWENTY_START: Row = row("20 brokers on one machine, started at once: all serve after s", 2, Goal::Open);
+pub static TWENTY_MAKE: Row = row("20 brokers: 20,000 partitions, RF 2, made in topics of 500, s", 1, Goal::Open);
+pub static TWENTY_MEMORY: Row =
+    row("20 brokers: anonymous memory of each, with 2,000 replicas, MB", 1, Goal::AtMost(30.0));
+pub static TWENTY_ROLL: Row =
+    row("20 brokers: restarted one after the other, each in full sync before the next, s", 1, Goal::Open);
+pub static TWENTY_MEMORY_AFTER: Row = row("20 brokers: anonymous memory of each after that, MB", 1, Goal::AtMost(30.0));
 pub static MAKE_10K: Row =
     row("3 brokers: 10,000 partitions, RF 2, made in topics of 500, s", 1, Goal::TimesKafka(0.25));
 pub static ANONYMOUS_10K: Row = row("anonymous memory of a broker with 6,667 replicas, MB", 0, Goal::AtMost(100.0));
@@ -120,7 +127,7 @@ pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the mos
 pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
 pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
 
-static ROWS: [&Row; 53] = [
+static ROWS: [&Row; 58] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -174,6 +181,11 @@ static ROWS: [&Row; 53] = [
     &KILL_1K,
     &KILL_3K,
     &KILL_10K,
+    &TWENTY_START,
+    &TWENTY_MAKE,
+    &TWENTY_MEMORY,
+    &TWENTY_ROLL,
+    &TWENTY_MEMORY_AFTER,
 ];
 
 /// Whose number it is.
