@@ -158,6 +158,8 @@ pub struct Txn {
     /// What `sendOffsetsToTransaction` was given, if it was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offsets: Option<Offsets>,
+    /// When its commit or abort was asked for; the end of the event, if neither was. Before it nobody may read what it wrote.
+    pub asked: u64,
     /// What became of it.
     pub end: End,
 }
@@ -203,7 +205,7 @@ pub enum Producer {
 }
 
 /// What a reader is given.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// Nothing of a transaction that is not committed.

@@ -28,7 +28,7 @@ fn everything() -> Vec<What> {
         group: Some(2),
     };
     let steps = || vec![Step::Poll(polled()), Step::Send(send(Outcome::Ok, Some(9)))];
-    let txn = |end| What::Txn(Box::new(Txn { steps: steps(), offsets: Some(group()), end }));
+    let txn = |end| What::Txn(Box::new(Txn { steps: steps(), offsets: Some(group()), asked: 3, end }));
     let batch = |kind| Batch { offset: 0, count: 3, leader_epoch: 1, producer: 1000, epoch: 0, sequence: 7, kind };
     let name = "t".to_string();
     let acts = vec![
