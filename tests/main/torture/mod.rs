@@ -1,6 +1,8 @@
 //! The parts of the torture harness that need no cluster: the form of its histories, and its judge on histories made by hand. Each check
 //! has one with just that anomaly, which it and nothing else finds, and a clean twin.
 
+#[path = "../../torture/disk/mod.rs"]
+mod disk;
 #[path = "../../torture/history.rs"]
 mod history;
 #[path = "../../torture/judge/mod.rs"]
@@ -13,5 +15,6 @@ mod groups;
 mod losses;
 mod made;
 mod polls;
+mod power;
 mod txns;
 mod writes;
