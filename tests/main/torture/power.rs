@@ -139,6 +139,21 @@ fn changes_of_a_directory_that_was_not_synced_are_undone_from_the_last_back() {
 }
 
 #[test]
+fn file_that_was_synced_has_its_name_and_its_directories() {
+    let mut desk = Desk::new();
+    fs::create_dir(desk.path("t-0")).expect("made");
+    desk.note(format!("K 1 {}", desk.path("t-0").display()));
+    desk.make("t-0/before", 5);
+    let ino = desk.make("t-0/segment", 5);
+    desk.make("t-0/after", 5);
+    desk.note(format!("S {ino} 5"));
+    desk.make("beside", 5);
+    desk.lose(|_| 0);
+    let sizes = ["t-0/before", "t-0/segment", "t-0/after", "beside"].map(|name| desk.size(name));
+    assert_eq!(sizes, [Some(0), Some(5), None, None]);
+}
+
+#[test]
 fn change_inside_a_directory_that_was_renamed_is_undone_where_it_is_now() {
     let mut desk = Desk::new();
     fs::create_dir(desk.path("t-0")).expect("made");

@@ -3,7 +3,8 @@
 //! Of each file stay the bytes that were synced, and of the rest a part that chance gives; its last page may be zeros, as of a file system that
 //! wrote the size and not the data. Of each directory's changes since its last sync stay the first so many, in their order, as a journal
 //! keeps them; the others are undone from the last back: a new file is gone, a changed name is the old one again, and what it replaced or
-//! what was deleted is there again.
+//! what was deleted is there again. A file that is synced has its name by that, as on every file system with a journal: with it what was
+//! done to names of its directory before, and the directories it is in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -26,25 +27,36 @@ pub struct PowerLoss {
 /// A change of names that is not durable yet.
 #[derive(Debug)]
 enum Change {
-    Made { path: PathBuf },
+    Made { ino: u64, path: PathBuf },
     MadeDir { path: PathBuf },
-    Renamed { old: u64, from: PathBuf, to: PathBuf },
+    Renamed { ino: u64, old: u64, from: PathBuf, to: PathBuf },
     Removed { ino: u64, path: PathBuf },
 }
 
 impl Change {
     /// The directory whose sync makes it durable.
     fn dir(&self) -> &Path {
-        let (Change::Made { path }
-        | Change::MadeDir { path }
-        | Change::Renamed { to: path, .. }
-        | Change::Removed { path, .. }) = self;
-        path.parent().unwrap_or(path)
+        self.path().parent().unwrap_or(self.path())
+    }
+
+    /// The name that it gave or took.
+    fn path(&self) -> &Path {
+        match self {
+            Change::Made { path, .. }
+            | Change::MadeDir { path }
+            | Change::Renamed { to: path, .. }
+            | Change::Removed { path, .. } => path,
+        }
+    }
+
+    /// It gave this file its name.
+    fn names(&self, file: u64) -> bool {
+        matches!(self, Change::Made { ino, .. } | Change::Renamed { ino, .. } if *ino == file)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Change::Made { path } | Change::MadeDir { path } | Change::Removed { path, .. } => vec![path],
+            Change::Made { path, .. } | Change::MadeDir { path } | Change::Removed { path, .. } => vec![path],
             Change::Renamed { from, to, .. } => vec![from, to],
         }
     }
@@ -78,14 +90,17 @@ impl State {
 
     fn take(&mut self, kind: &str, ino: u64, rest: &str) {
         match (kind, rest.parse::<u64>()) {
-            ("S", Ok(size)) => drop(self.durable.insert(ino, size)),
+            ("S", Ok(size)) => {
+                self.durable.insert(ino, size);
+                self.keep_name(ino);
+            }
             ("L", Ok(size)) => {
                 // What the record has not seen made was there before it began, and was durable.
                 self.durable.entry(ino).and_modify(|durable| *durable = size.min(*durable)).or_insert(size);
             }
             ("C", _) => {
                 self.durable.insert(ino, 0);
-                self.pending.push(Change::Made { path: rest.into() });
+                self.pending.push(Change::Made { ino, path: rest.into() });
             }
             ("K", _) => self.pending.push(Change::MadeDir { path: rest.into() }),
             ("U", _) => self.pending.push(Change::Removed { ino, path: rest.into() }),
@@ -101,10 +116,22 @@ impl State {
                         *path = to.join(inside);
                     }
                 }
-                self.pending.push(Change::Renamed { old: old.parse().unwrap_or(0), from, to });
+                self.pending.push(Change::Renamed { ino, old: old.parse().unwrap_or(0), from, to });
             }
             _ => {}
         }
+    }
+
+    /// The name of a file is durable, and what goes with it.
+    fn keep_name(&mut self, file: u64) {
+        let Some(at) = self.pending.iter().rposition(|change| change.names(file)) else { return };
+        let path = self.pending[at].path().to_path_buf();
+        let mut index = 0;
+        self.pending.retain(|change| {
+            let is_before = index <= at && change.dir() == path.parent().unwrap_or(&path);
+            index += 1;
+            !is_before && !(matches!(change, Change::MadeDir { .. }) && path.starts_with(change.path()))
+        });
     }
 }
 
@@ -118,7 +145,9 @@ pub fn lose_power(
     watched: &Path,
     mut below: impl FnMut(u64) -> u64,
 ) -> io::Result<PowerLoss> {
-    let state = State::read(record);
+    let mut state = State::read(record);
+    // The directory itself is the harness's.
+    state.pending.retain(|change| change.dir().starts_with(watched));
     let mut loss = PowerLoss::default();
     let mut by_dir: BTreeMap<PathBuf, u64> = BTreeMap::new();
     state.pending.iter().for_each(|change| *by_dir.entry(change.dir().into()).or_default() += 1);
@@ -142,9 +171,9 @@ pub fn lose_power(
 /// Not everything can be undone: its directory may be gone by now, with all that was in it.
 fn undo(change: &Change, graves: &Path) -> io::Result<bool> {
     let done = match change {
-        Change::Made { path } => fs::remove_file(path),
+        Change::Made { path, .. } => fs::remove_file(path),
         Change::MadeDir { path } => fs::remove_dir_all(path),
-        Change::Renamed { old, from, to } => fs::rename(to, from).and_then(|()| match old {
+        Change::Renamed { old, from, to, .. } => fs::rename(to, from).and_then(|()| match old {
             0 => Ok(()),
             old => fs::hard_link(graves.join(old.to_string()), to),
         }),
