@@ -75,6 +75,7 @@ impl Cluster {
             flags: Vec::new(),
             file: None,
             variables: Vec::new(),
+            program: PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
         }
     }
 }
@@ -110,6 +111,7 @@ pub struct Plan {
     flags: Vec<String>,
     file: Option<String>,
     variables: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Plan {
@@ -148,6 +150,13 @@ impl Plan {
     /// The same broker as another kind.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// Another build of Ottla than the one that is tested.
+    #[allow(dead_code)] // not every test binary is told of one
+    pub fn with_program(mut self, ottla: &Path) -> Self {
+        self.program = ottla.into();
         self
     }
 
@@ -204,7 +213,7 @@ impl Plan {
         let file = self.properties_file();
         std::fs::write(&file, self.properties()).expect("the test's directory is writable");
         let program = match self.kind {
-            Kind::Ottla => PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
+            Kind::Ottla => self.program.clone(),
             Kind::Apache => {
                 need_jars();
                 script("apache-kafka.sh")
