@@ -50,7 +50,6 @@ fn leash(sign: char, pid: u32) {
 static RUN_DIR: OnceLock<PathBuf> = OnceLock::new();
 
 /// Makes `dir` the directory of this run; before anything asks for it.
-#[allow(dead_code)] // not every test binary has one of its own
 pub fn set_run_dir(dir: PathBuf) {
     RUN_DIR.set(dir).expect("set before it is asked for");
 }
