@@ -7,6 +7,7 @@
 // Tests are the world outside the broker: they have clocks, sleeps between two looks, and sockets of their own.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../harness/mod.rs"]
 mod harness;
 
 mod admin_calls;

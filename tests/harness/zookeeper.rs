@@ -34,27 +34,46 @@ pub struct ZooKeeper {
     plan: Plan,
 }
 
+/// Where in the network a server runs: its address, and the words in front of a command that enter there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// An IPv4 address.
+    pub host: String,
+    /// None here.
+    pub enter: Vec<String>,
+}
+
+impl Place {
+    fn here() -> Self {
+        Self { host: "127.0.0.1".into(), enter: Vec::new() }
+    }
+}
+
 /// How a server is started, also again.
 #[derive(Clone)]
 struct Plan {
+    place: Place,
     port: u16,
     dir: PathBuf,
-    /// Its number in an ensemble, and the inner ports of all servers there.
+    /// Its number in an ensemble, and the address and inner ports of all servers there.
     member: Option<(usize, Vec<String>)>,
 }
 
 impl Plan {
-    fn new(member: Option<(usize, Vec<String>)>) -> Self {
+    fn new(place: Place, member: Option<(usize, Vec<String>)>) -> Self {
         need("Debian's ZooKeeper", Path::new("/usr/share/java/zookeeper.jar"));
         let port = free_port();
         let dir = run_dir().join(format!("zookeeper-{port}"));
         std::fs::create_dir_all(&dir).expect("a directory");
-        Self { port, dir, member }
+        Self { place, port, dir, member }
     }
 
     /// Starts the process; see [`ZooKeeper::await_serving`].
     fn launch(self) -> ZooKeeper {
-        let mut command = Command::new(script("zookeeper.sh"));
+        let script = script("zookeeper.sh").display().to_string();
+        let mut words = self.place.enter.iter().chain([&script]);
+        let mut command = Command::new(words.next().expect("at least the script"));
+        command.args(words);
         command.arg("serve").arg(self.port.to_string()).arg(&self.dir);
         let name = match &self.member {
             None => "ZooKeeper".to_string(),
@@ -71,7 +90,7 @@ impl Plan {
 impl ZooKeeper {
     /// Starts one that is alone and waits until it serves.
     pub fn start() -> Self {
-        let mut server = Plan::new(None).launch();
+        let mut server = Plan::new(Place::here(), None).launch();
         server.await_serving();
         server
     }
@@ -79,15 +98,26 @@ impl ZooKeeper {
     /// Waits until it answers clients; a server of an ensemble does so only while it is in a quorum.
     pub fn await_serving(&mut self) {
         self.process.show_log = true;
-        let port = self.plan.port;
-        let ready = self.process.await_ready(Duration::from_secs(60), |_| mode(port).is_some());
+        let plan = self.plan.clone();
+        let ready = self.process.await_ready(Duration::from_secs(60), |_| mode(&plan).is_some());
         self.process.show_log = false;
         ready.unwrap_or_else(|why| panic!("{why}"));
     }
 
     /// Its address, without a chroot.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.plan.port)
+        format!("{}:{}", self.plan.place.host, self.plan.port)
+    }
+
+    /// It answers clients.
+    pub fn is_serving(&self) -> bool {
+        mode(&self.plan).is_some()
+    }
+
+    /// Ends it with SIGTERM.
+    pub fn terminate(&mut self) {
+        self.process.signal(Signal::TERM);
+        self.process.wait(Duration::from_secs(20));
     }
 
     /// Ends it with SIGKILL.
@@ -118,15 +148,15 @@ impl ZooKeeper {
     }
 
     /// Where its snapshots and transaction logs are.
-    #[allow(dead_code)] // for tests that read what was written
     pub fn data(&self) -> PathBuf {
         self.plan.dir.join("data/version-2")
     }
 }
 
-/// What the server on a port says it is: `standalone`, `leader` or `follower`; none while it does not serve.
-fn mode(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+/// What a server says it is: `standalone`, `leader` or `follower`; none while it does not serve.
+fn mode(plan: &Plan) -> Option<String> {
+    let address = format!("{}:{}", plan.place.host, plan.port).parse().ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     stream.write_all(b"srvr").ok()?;
     let mut answer = String::new();
@@ -143,9 +173,15 @@ pub struct Ensemble {
 impl Ensemble {
     /// Starts three and waits until all serve.
     pub fn start() -> Self {
-        let ports: Vec<_> = (0..3).map(|_| format!("{}:{}", free_port(), free_port())).collect();
-        let launch = |id| Plan::new(Some((id, ports.clone()))).launch();
-        let mut servers: Vec<_> = (1..=3).map(launch).collect();
+        Self::start_at([Place::here(), Place::here(), Place::here()])
+    }
+
+    /// Starts three, each at a place, and waits until all serve.
+    pub fn start_at(places: [Place; 3]) -> Self {
+        let peer = |place: &Place| format!("{}:{}:{}", place.host, free_port(), free_port());
+        let peers: Vec<_> = places.iter().map(peer).collect();
+        let launch = |(place, id)| Plan::new(place, Some((id, peers.clone()))).launch();
+        let mut servers: Vec<_> = places.into_iter().zip(1..).map(launch).collect();
         servers.iter_mut().for_each(ZooKeeper::await_serving);
         Self { servers }
     }
@@ -158,7 +194,7 @@ impl Ensemble {
     /// Which of `servers` leads; waits for an election that is under way.
     pub fn leader(&self) -> usize {
         eventually("a leader of the ensemble", Duration::from_secs(60), || {
-            self.servers.iter().position(|server| mode(server.plan.port).as_deref() == Some("leader"))
+            self.servers.iter().position(|server| mode(&server.plan).as_deref() == Some("leader"))
         })
     }
 }

@@ -47,10 +47,16 @@ fn leash(sign: char, pid: u32) {
     let _ = writeln!(input, "{sign} {pid}");
 }
 
+static RUN_DIR: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes `dir` the directory of this run; before anything asks for it.
+pub fn set_run_dir(dir: PathBuf) {
+    RUN_DIR.set(dir).expect("set before it is asked for");
+}
+
 /// The directory of this run of the test binary. Those of earlier runs, where failed tests left their logs, are removed first.
 pub fn run_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
+    RUN_DIR.get_or_init(|| {
         let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster");
         for old in std::fs::read_dir(&all).into_iter().flatten().flatten() {
             if !Path::new("/proc").join(old.file_name()).exists() {

@@ -65,6 +65,7 @@ impl Cluster {
         Plan {
             kind: target(),
             id,
+            host: "127.0.0.1".into(),
             port: free_port(),
             connect: self.connect.clone(),
             dir: self.dir.clone(),
@@ -75,6 +76,7 @@ impl Cluster {
             flags: Vec::new(),
             file: None,
             variables: Vec::new(),
+            program: PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
         }
     }
 }
@@ -97,6 +99,8 @@ pub struct Plan {
     /// `broker.id`.
     pub id: i32,
     /// Of its one listener.
+    pub host: String,
+    /// Of its one listener.
     pub port: u16,
     /// `zookeeper.connect`.
     pub connect: String,
@@ -110,6 +114,7 @@ pub struct Plan {
     flags: Vec<String>,
     file: Option<String>,
     variables: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Plan {
@@ -151,6 +156,18 @@ impl Plan {
         self
     }
 
+    /// Runs it elsewhere in the network: at an address, entered by these words in front of its command.
+    pub fn at(mut self, host: &str, port: u16, enter: Vec<String>) -> Self {
+        (self.host, self.port, self.wrapper) = (host.into(), port, enter);
+        self
+    }
+
+    /// Another build of Ottla than the one that is tested.
+    pub fn with_program(mut self, ottla: &Path) -> Self {
+        self.program = ottla.into();
+        self
+    }
+
     /// Runs it where it sees a small file system.
     pub fn inside(mut self, file_system: &TinyFs) -> Self {
         self.wrapper = file_system.enter();
@@ -181,7 +198,7 @@ impl Plan {
             ("broker.id", self.id.to_string()),
             ("zookeeper.connect", self.connect.clone()),
             ("zookeeper.session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string()),
-            ("listeners", format!("PLAINTEXT://127.0.0.1:{}", self.port)),
+            ("listeners", format!("PLAINTEXT://{}:{}", self.host, self.port)),
             ("log.dirs", self.logs.display().to_string()),
             ("offsets.topic.replication.factor", "1".into()),
         ]
@@ -204,7 +221,7 @@ impl Plan {
         let file = self.properties_file();
         std::fs::write(&file, self.properties()).expect("the test's directory is writable");
         let program = match self.kind {
-            Kind::Ottla => PathBuf::from(env!("CARGO_BIN_EXE_ottla")),
+            Kind::Ottla => self.program.clone(),
             Kind::Apache => {
                 need_jars();
                 script("apache-kafka.sh")
@@ -243,7 +260,7 @@ impl Plan {
         let mut process = self.launch();
         process
             .await_ready(START_LIMIT, |p| {
-                p.output().contains(STARTED) && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+                p.output().contains(STARTED) && std::net::TcpStream::connect((self.host.as_str(), self.port)).is_ok()
             })
             .unwrap_or_else(|why| panic!("{why}"));
         Broker { process, plan: self }
@@ -304,7 +321,7 @@ pub struct Broker {
 impl Broker {
     /// `host:port` for clients.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.plan.port)
+        format!("{}:{}", self.plan.host, self.plan.port)
     }
 
     /// Everything it logged since this start.
@@ -332,6 +349,11 @@ impl Broker {
     /// Files it has open now, sockets too.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).expect("it runs").count()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// SIGKILL. Gives the plan to start it again.

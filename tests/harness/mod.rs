@@ -1,5 +1,7 @@
 //! What the tests stand on: processes, a ZooKeeper, brokers, clients, znode trees, raw frames.
 
+#![allow(dead_code)] // test binaries share it, and none uses all of it
+
 pub mod broker;
 pub mod client;
 pub mod coordinators;

@@ -1,6 +1,6 @@
 //! A connection that says exactly what a test wants said, well formed or not. `kafka-protocol` writes what is well formed.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,30 @@ impl Connection {
         stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
         Self { stream, correlation: 0 }
+    }
+
+    /// Connects and later reads within a time, for who asks brokers that may not answer.
+    pub fn within(address: &str, limit: Duration) -> io::Result<Self> {
+        let address = address.parse().map_err(io::Error::other)?;
+        let stream = TcpStream::connect_timeout(&address, limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, correlation: 0 })
+    }
+
+    /// As [`Connection::call`], where no answer is no failure of the test. Not to be used again after an error.
+    pub fn try_call<R: Request>(&mut self, request: &R, version: i16) -> io::Result<R::Response> {
+        let body = self.encode(request, version);
+        self.send_frame(&body);
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let length = u32::from_be_bytes(length);
+        assert!(length < 64 << 20, "a frame of {length} bytes");
+        let mut answer = vec![0; length as usize];
+        self.stream.read_exact(&mut answer)?;
+        let mut answer = Bytes::from(answer);
+        ResponseHeader::decode(&mut answer, R::Response::header_version(version)).expect("a response header");
+        Ok(R::Response::decode(&mut answer, version).expect("a response"))
     }
 
     /// Sends bytes as they are. A broker that has closed already is no error here.

@@ -1,0 +1,276 @@
+//! What is done to brokers.
+//!
+//! A broker that ends by itself once it has started is written down, and started again. One that can't start because ZooKeeper is away
+//! at that moment ends with a message, as Kafka does, and is started again, as every supervisor would.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{Log, Nodes};
+use crate::harness::Broker;
+use crate::harness::broker::Plan as BrokerPlan;
+use crate::history::{Sight, What};
+use crate::net::{Net, Way};
+use crate::plan::{Kind, Plan, Step, Whom};
+use crate::view::View;
+
+/// By so much later than its timeout the server may notice that a session is over, on a busy machine.
+const SESSION_SLACK: Duration = Duration::from_millis(2500);
+/// A broker that is told to end does so within this, or is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(40);
+/// Every restart of an Apache broker writes its whole configuration; of a broker that can't start so many are enough to know why.
+const BETWEEN_STARTS: Duration = Duration::from_millis(500);
+
+/// The brokers, each running or waiting to be started.
+pub struct Brokers {
+    slots: Vec<Slot>,
+    session: Duration,
+    log: Arc<Log>,
+    net: Arc<Net>,
+    nodes: Nodes,
+    /// Logs of all lives that have ended.
+    pub logs: Vec<PathBuf>,
+    /// How often a start had to be tried again.
+    pub start_retries: usize,
+    next_start: Instant,
+}
+
+enum Slot {
+    Running(Broker),
+    Down(BrokerPlan),
+    /// Only while it is moved from one to the other.
+    Moving,
+}
+
+impl Brokers {
+    /// Takes over running brokers, ids from 0 on, with their session timeout.
+    pub fn new(brokers: Vec<Broker>, session: Duration, log: Arc<Log>, net: Arc<Net>, nodes: Nodes) -> Self {
+        let slots = brokers.into_iter().map(Slot::Running).collect();
+        Self { slots, session, log, net, nodes, logs: Vec::new(), start_retries: 0, next_start: Instant::now() }
+    }
+
+    /// The running brokers.
+    pub fn running(&mut self) -> impl Iterator<Item = &mut Broker> {
+        self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Running(broker) => Some(broker),
+            Slot::Down(_) | Slot::Moving => None,
+        })
+    }
+
+    /// kill -9 of every one; their plans, and the logs of all their lives.
+    pub fn end(mut self) -> (Vec<BrokerPlan>, Vec<PathBuf>) {
+        for index in 0..self.slots.len() {
+            self.kill(index);
+        }
+        let plan = |slot| match slot {
+            Slot::Down(plan) => Some(plan),
+            Slot::Running(_) | Slot::Moving => None,
+        };
+        (self.slots.into_iter().filter_map(plan).collect(), self.logs)
+    }
+
+    /// True when there was something to kill.
+    fn kill(&mut self, index: usize) -> bool {
+        match std::mem::replace(&mut self.slots[index], Slot::Moving) {
+            Slot::Running(broker) => {
+                self.logs.push(broker.log_file().into());
+                self.slots[index] = Slot::Down(broker.kill());
+                true
+            }
+            other => {
+                self.slots[index] = other;
+                false
+            }
+        }
+    }
+
+    fn launch(&mut self, index: usize) {
+        match std::mem::replace(&mut self.slots[index], Slot::Moving) {
+            Slot::Down(plan) => self.slots[index] = Slot::Running(plan.begin()),
+            other => self.slots[index] = other,
+        }
+    }
+
+    fn signal(&mut self, index: usize, signal: Signal) {
+        if let Slot::Running(broker) = &mut self.slots[index] {
+            broker.signal(signal);
+        }
+    }
+
+    /// The process does not run: SIGSTOP has reached it.
+    fn is_stopped(&self, index: usize) -> bool {
+        let Slot::Running(broker) = &self.slots[index] else { return false };
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", broker.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
+    /// Lets time pass, and starts again who has ended.
+    pub fn rest(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            if Instant::now() >= self.next_start {
+                self.start_ended();
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+
+    fn start_ended(&mut self) {
+        for index in 0..self.slots.len() {
+            let Slot::Running(broker) = &mut self.slots[index] else { continue };
+            let Some(status) = broker.ended() else { continue };
+            if broker.has_started() {
+                let output = broker.output();
+                let how = format!("{status}: {}", crate::harness::tail(&output, 3));
+                self.log.says(What::Saw(Box::new(Sight::Ended { broker: index as i32, how })));
+            }
+            self.start_retries += 1;
+            self.kill(index);
+            self.launch(index);
+            self.next_start = Instant::now() + BETWEEN_STARTS;
+        }
+    }
+
+    fn past_session(&self) -> Duration {
+        self.session + SESSION_SLACK
+    }
+
+    fn find(&self, view: &View, whom: Whom) -> usize {
+        let seen = view.seen();
+        let found = match whom {
+            Whom::Number(index) => return index % self.slots.len(),
+            Whom::LeaderOf(place) if seen.states.is_empty() => return place % self.slots.len(),
+            Whom::LeaderOf(place) => seen.states.values().nth(place % seen.states.len()).map(|state| state.leader),
+            Whom::Head => seen.controller,
+        };
+        found.and_then(|id| usize::try_from(id).ok()).unwrap_or(0)
+    }
+
+    /// Faults until the time is over.
+    pub fn torment(&mut self, plan: &mut Plan, view: &View, until: Instant) {
+        while Instant::now() < until {
+            let Some(step) = plan.next() else { return self.rest(until.saturating_duration_since(Instant::now())) };
+            self.rest(step.rest.min(until.saturating_duration_since(Instant::now())));
+            if Instant::now() < until {
+                self.suffer(&step, view);
+            }
+        }
+    }
+
+    /// One fault, from its begin to its end.
+    pub fn suffer(&mut self, step: &Step, view: &View) {
+        let begin = self.log.now();
+        let index = self.find(view, step.whom);
+        let others: Vec<_> = (0..self.slots.len()).filter(|other| *other != index).collect();
+        let mut whom = format!("broker {index}");
+        let showed = match step.kind {
+            Kind::Kill => {
+                let showed = self.kill(index);
+                self.rest(step.time);
+                self.launch(index);
+                showed
+            }
+            Kind::KillAll => {
+                let killed: BTreeSet<bool> = (0..self.slots.len()).map(|index| self.kill(index)).collect();
+                self.rest(step.time);
+                (0..self.slots.len()).for_each(|index| self.launch(index));
+                whom = "all brokers".into();
+                !killed.contains(&false)
+            }
+            Kind::Term => self.terminate(index, step.time),
+            Kind::Pause => {
+                self.signal(index, Signal::STOP);
+                self.rest(step.time);
+                let showed = self.is_stopped(index);
+                self.signal(index, Signal::CONT);
+                showed
+            }
+            Kind::LeaderAhead => {
+                others.iter().for_each(|index| self.signal(*index, Signal::STOP));
+                self.rest(Duration::from_millis(700));
+                let showed = others.iter().all(|index| self.is_stopped(*index)) && self.kill(index);
+                others.iter().for_each(|index| self.signal(*index, Signal::CONT));
+                // Somebody else leads before it is back, as far as ZooKeeper's state allows.
+                self.rest(self.past_session());
+                self.launch(index);
+                showed
+            }
+            Kind::FollowersBehind => {
+                self.signal(index, Signal::STOP);
+                let killed = others.iter().filter(|index| self.kill(**index)).count();
+                others.iter().for_each(|index| self.launch(*index));
+                self.rest(self.past_session());
+                let showed = killed == others.len() && self.is_stopped(index);
+                self.signal(index, Signal::CONT);
+                showed
+            }
+            _ => {
+                let how;
+                (how, whom) = (self.disturb(index, step, view), format!("broker {index}{}", far_end(step.kind)));
+                how
+            }
+        };
+        self.log.did(begin, step.kind, whom, showed);
+    }
+
+    /// SIGTERM, the end, and after a while the next start.
+    fn terminate(&mut self, index: usize, down: Duration) -> bool {
+        let Slot::Running(broker) = &mut self.slots[index] else { return false };
+        broker.signal(Signal::TERM);
+        let since = Instant::now();
+        let mut ended = None;
+        while ended.is_none() && since.elapsed() < ENDS_WITHIN {
+            std::thread::sleep(Duration::from_millis(30));
+            if let Slot::Running(broker) = &mut self.slots[index] {
+                ended = broker.ended();
+            }
+        }
+        self.kill(index);
+        self.rest(down);
+        self.launch(index);
+        ended.is_some()
+    }
+
+    /// What is done to a broker's link, undone after its time.
+    fn disturb(&mut self, index: usize, step: &Step, view: &View) -> bool {
+        let (node, _) = &self.nodes.brokers[index];
+        let node = node.clone();
+        let everybody = self.nodes.all_but(&node);
+        match step.kind {
+            Kind::Cut => self.net.cut(&node, &everybody, Way::Both),
+            Kind::CutIn => self.net.cut(&node, &everybody, Way::In),
+            Kind::CutOut => self.net.cut(&node, &everybody, Way::Out),
+            Kind::CutZookeeper => self.net.cut(&node, &self.nodes.zookeeper(), Way::Both),
+            Kind::CutController => {
+                let controller = self.find(view, Whom::Head);
+                let from = if controller == index { (index + 1) % self.slots.len() } else { controller };
+                self.net.cut(&node, &[self.nodes.brokers[from].1], Way::Both);
+            }
+            Kind::Slow => self.net.slow(&node, 100 + step.strength * 9),
+            Kind::Lossy => self.net.lose(&node, 5 + step.strength * 35 / 100),
+            other => panic!("{other:?} is not done to a broker's link"),
+        }
+        self.rest(step.time);
+        self.net.heal(&node) > 0
+    }
+}
+
+/// What a broker is cut off from.
+fn far_end(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Cut => " from all",
+        Kind::CutIn => " gets nothing",
+        Kind::CutOut => " sends nothing",
+        Kind::CutZookeeper => " from ZooKeeper",
+        Kind::CutController => " from the controller",
+        _ => "",
+    }
+}

@@ -1,0 +1,128 @@
+//! The cluster of a run: a network, three ZooKeeper servers, three brokers, and who looks at them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::harness::zookeeper::{Ensemble, Place};
+use crate::harness::{Broker, Cluster, Kind};
+use crate::history::Role;
+use crate::net::Net;
+use crate::options::{Options, Target};
+use crate::recorder::{Recorder, Voice};
+use crate::topics::Topics;
+use crate::torment::brokers::Brokers;
+use crate::torment::{Log, Nodes};
+use crate::view::{View, is_whole};
+
+/// `zookeeper.session.timeout.ms`.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// Of brokers, and of replicas.
+pub const BROKERS: usize = 3;
+/// Within this after the last fault, and a session timeout for a broker that is taken for alive, everything is as before.
+pub const HEALED_WITHIN: Duration = Duration::from_secs(30);
+/// Of every broker's listener: each has an address of its own.
+const PORT: u16 = 9092;
+
+/// A running cluster.
+pub struct World {
+    /// Who leads, now.
+    pub view: View,
+    /// To be broken.
+    pub brokers: Brokers,
+    /// To be broken.
+    pub ensemble: Ensemble,
+    /// The links.
+    pub net: Arc<Net>,
+    /// Names and addresses.
+    pub nodes: Nodes,
+    /// What was done.
+    pub log: Arc<Log>,
+    /// Topics that are there.
+    pub topics: Arc<Topics>,
+    /// Who writes down what the driver does and sees.
+    pub driver: Voice,
+    /// Addresses of the brokers.
+    pub addresses: Vec<String>,
+    /// `zookeeper.connect`.
+    pub connect: String,
+}
+
+impl World {
+    /// Starts everything below a directory, which stays.
+    pub fn start(options: &Options, recorder: &Arc<Recorder>) -> Self {
+        let named = |what: &str| (0..BROKERS).map(|n| format!("{what}{n}")).collect::<Vec<_>>();
+        let (brokers, servers) = (named("broker"), named("zk"));
+        let net = Arc::new(Net::build(&[&brokers[..], &servers].concat()));
+        let located = |names: &[String]| names.iter().map(|n| (n.clone(), net.address(n))).collect();
+        let nodes = Nodes { brokers: located(&brokers), servers: located(&servers) };
+        let place = |n: usize| Place { host: nodes.servers[n].1.to_string(), enter: net.enter(&nodes.servers[n].0) };
+        let ensemble = Ensemble::start_at([place(0), place(1), place(2)]);
+        // It would be removed at its end.
+        let cluster = std::mem::ManuallyDrop::new(Cluster::on(&ensemble.address(), "torture"));
+        let running: Vec<_> = (0..BROKERS).map(|id| start_broker(&cluster, options, &net, &nodes, id)).collect();
+        let addresses: Vec<_> = running.iter().map(Broker::address).collect();
+        let role = Role { name: "driver".into(), producer: None, isolation: None, group: None };
+        let driver = recorder.client(role);
+        let topics = Arc::<Topics>::default();
+        let ids: Vec<_> = (0..).zip(addresses.iter().cloned()).collect();
+        let view = View::start(&cluster.connect, &ids, &topics, &driver);
+        let log = Arc::new(Log::new(driver.clone()));
+        let brokers = Brokers::new(running, SESSION_TIMEOUT, log.clone(), net.clone(), nodes.clone());
+        let connect = cluster.connect.clone();
+        Self { view, brokers, ensemble, net, nodes, log, topics, driver, addresses, connect }
+    }
+
+    /// Waits until every partition is led, with all its replicas in sync; the time it took, if that was within the limit. What was seen
+    /// before the call does not count.
+    pub fn await_whole(&mut self, limit: Duration) -> Option<Duration> {
+        let begin = Instant::now();
+        loop {
+            self.brokers.rest(Duration::from_millis(100));
+            let seen = self.view.seen();
+            if seen.at.is_some_and(|at| at > begin) && is_whole(&seen, &self.topics, BROKERS) {
+                return Some(begin.elapsed());
+            }
+            if begin.elapsed() > limit {
+                return None;
+            }
+        }
+    }
+}
+
+/// Kinds of the brokers by id.
+pub fn kind(target: Target, id: usize) -> Kind {
+    match (target, id) {
+        (Target::Apache, _) | (Target::Mixed, 0) => Kind::Apache,
+        (Target::Ottla | Target::Mixed, _) => Kind::Ottla,
+    }
+}
+
+fn start_broker(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, id: usize) -> Broker {
+    let (node, address) = &nodes.brokers[id];
+    let plan = cluster
+        .broker(id as i32)
+        .kind(kind(options.target, id))
+        .at(&address.to_string(), PORT, net.enter(node))
+        .with("zookeeper.session.timeout.ms", SESSION_TIMEOUT.as_millis())
+        .with("zookeeper.connection.timeout.ms", 18_000)
+        .with("min.insync.replicas", 2)
+        .with("default.replication.factor", BROKERS)
+        .with("offsets.topic.replication.factor", BROKERS)
+        .with("offsets.topic.num.partitions", 4)
+        .with("transaction.state.log.replication.factor", BROKERS)
+        .with("transaction.state.log.min.isr", 2)
+        .with("transaction.state.log.num.partitions", 4)
+        .with("transaction.abort.timed.out.transaction.cleanup.interval.ms", 2000)
+        .with("group.initial.rebalance.delay.ms", 200)
+        .with("replica.lag.time.max.ms", 1500)
+        .with("replica.fetch.wait.max.ms", 500)
+        .with("replica.socket.timeout.ms", 3000)
+        .with("controller.socket.timeout.ms", 3000)
+        .with("log.cleaner.backoff.ms", 1000)
+        .with("log.segment.bytes", 1 << 20)
+        .with("auto.create.topics.enable", false);
+    let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
+    let program = options.ottla.as_deref().map(Path::to_path_buf);
+    program.iter().fold(plan, |plan, ottla| plan.with_program(ottla)).start()
+}
