@@ -1,6 +1,6 @@
 //! What may be lost: at or above a recorded cut, before it, and nothing else. And the page of a finding.
 
-use super::history::{Act, Cause, Fault, What};
+use super::history::{Act, Cause, End, Fault, Step, What};
 use super::judge::{Check, Excuse, judge, page};
 use super::made::*;
 
@@ -39,6 +39,18 @@ fn write_below_a_cut_or_after_it_may_not_be_lost() {
         [(Check::LostWrite, Some(2))]
     );
     assert_eq!(verdict.to_string(), "1 lost-write (excused: 2 lost-write)");
+}
+
+#[test]
+fn transaction_whose_coordinator_lost_power_may_be_lost_below_the_cut_too() {
+    let made = |cause| {
+        let mut made = Made::new();
+        made.txn(TXN, vec![Step::Send(ok(value(TXN, 0), 0))], End::Committed);
+        made.act(Act::MayLose { tp: TP, from: 5, cause }).there(&[]);
+        made
+    };
+    made(Cause::AllLostPower).assert_excused(&[Check::LostWrite]);
+    made(Cause::UncleanElection).assert_only(Check::LostWrite, 0);
 }
 
 #[test]

@@ -137,11 +137,19 @@ impl Disk {
             other => other?,
         };
         let loss = lose_power(&text, &self.dir.join("graves"), &self.watched, below)?;
-        // What is left is on the device.
-        fs::write(&record, "")?;
+        self.forget()?;
+        Ok(loss)
+    }
+
+    /// What is there is on the device: nothing of it can be lost any more. For who has changed it while the broker was away.
+    ///
+    /// # Errors
+    /// Of the files.
+    pub fn forget(&self) -> io::Result<()> {
+        fs::write(self.dir.join("record"), "")?;
         for grave in fs::read_dir(self.dir.join("graves"))? {
             fs::remove_file(grave?.path())?;
         }
-        Ok(loss)
+        Ok(())
     }
 }

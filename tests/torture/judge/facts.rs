@@ -247,6 +247,13 @@ impl<'h> Facts<'h> {
         lost.then_some(Excuse::Loss(Cause::AllLostPower))
     }
 
+    /// All power was lost, sometime after `begin`.
+    pub fn power_lost_after(&self, begin: u64) -> Option<Excuse> {
+        let all = self.cuts.values().flatten();
+        let lost = all.filter(|cut| cut.cause == Cause::AllLostPower).any(|cut| cut.end >= begin);
+        lost.then_some(Excuse::Loss(Cause::AllLostPower))
+    }
+
     /// How often the value at an offset may have been taken away by the time of an event; none when it may be this or that.
     pub fn era(&self, tp: Tp, offset: i64, begin: u64, end: u64) -> Option<usize> {
         let Some(cuts) = self.cuts.get(&tp) else { return Some(0) };

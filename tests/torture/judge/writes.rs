@@ -36,7 +36,9 @@ pub fn lost(facts: &Facts, verdict: &mut Verdict) {
             super::page::time(event.end)
         );
         let finding = Finding::new(Check::LostWrite, text).at(send.tp, send.offset).of([*value]);
-        let excuse = facts.loss(send.tp, send.offset, event.begin);
+        // Its transaction's end may be lost where its coordinator kept it.
+        let coordinator = || write.step.and_then(|_| facts.power_lost_after(event.begin));
+        let excuse = facts.loss(send.tp, send.offset, event.begin).or_else(coordinator);
         verdict.add(finding.shown_by([write.event, look]).excused_by(excuse));
     }
     for (tp, event) in unread {
