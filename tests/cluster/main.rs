@@ -29,7 +29,6 @@ mod frames;
 mod group_input;
 mod groups;
 mod handover;
-mod history;
 mod log_dirs;
 mod lost_disk;
 mod metamorphosis;

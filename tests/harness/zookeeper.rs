@@ -14,6 +14,9 @@ use rustix::process::Signal;
 use super::process::{Process, run_dir};
 use super::{eventually, need, script};
 
+/// A Java machine on two cores, where others build meanwhile.
+const START_LIMIT: Duration = Duration::from_secs(150);
+
 /// Ports are taken from below the range that the system gives to outgoing connections, from a place that differs between processes.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 12_000;
@@ -99,7 +102,7 @@ impl ZooKeeper {
     pub fn await_serving(&mut self) {
         self.process.show_log = true;
         let plan = self.plan.clone();
-        let ready = self.process.await_ready(Duration::from_secs(60), |_| mode(&plan).is_some());
+        let ready = self.process.await_ready(START_LIMIT, |_| mode(&plan).is_some());
         self.process.show_log = false;
         ready.unwrap_or_else(|why| panic!("{why}"));
     }

@@ -170,8 +170,24 @@ fn is_commit(record: &[u8]) -> bool {
     record.get(KEY..KEY + 4).is_some_and(|key| key == [0, 0, 0, 1])
 }
 
-/// Writes down what is in ZooKeeper.
+/// Deletions, elections and notifications are over within this.
+const TIDY_WITHIN: Duration = Duration::from_secs(20);
+
+/// Writes down what is in ZooKeeper, once nothing is under way any more, or after a time.
 pub fn znodes(connect: &str, voice: &Voice) {
-    let paths = tree::dump(connect).into_iter().map(|node| node.path).collect();
+    let since = Instant::now();
+    let is_under_way = |path: &String| {
+        let parents = ["/admin/delete_topics/", "/isr_change_notification/", "/log_dir_event_notification/"];
+        parents.iter().any(|parent| path.starts_with(parent))
+            || path == "/admin/reassign_partitions"
+            || path == "/admin/preferred_replica_election"
+    };
+    let paths = loop {
+        let paths: Vec<String> = tree::dump(connect).into_iter().map(|node| node.path).collect();
+        if !paths.iter().any(is_under_way) || since.elapsed() > TIDY_WITHIN {
+            break paths;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
     voice.says(What::Saw(Box::new(Sight::Znodes(paths))));
 }

@@ -5,8 +5,10 @@
 //! | `options`, `report` | the command line; progress, verdict, the row of a recorded run |
 //! | `history`, `recorder` | what clients, driver and cluster did and showed; writing it down as it happens |
 //! | `plan`, `torment` | what is to be done to whom, from the seed; doing it |
+//! | `noticed` | whether the cluster noticed what was done to it |
 //! | `net` | a network of its own, whose links can be cut and slowed |
 //! | `world`, `topics`, `view` | the cluster; its topics; what it shows of itself |
+//! | `chores`, `admin` | what an operator does meanwhile; asking the controller for it |
 //! | `clients` | librdkafka in threads |
 //! | `ending` | what is there after everything |
 //! | `judge` | the checks |
@@ -16,6 +18,8 @@
 // Tests are the world outside the broker: they have clocks, sleeps between two looks, and sockets of their own.
 #![allow(clippy::disallowed_methods)]
 
+mod admin;
+mod chores;
 mod clients;
 mod ending;
 #[path = "../cluster/fencing.rs"]
@@ -29,6 +33,7 @@ mod history;
 #[allow(dead_code, unused_imports)] // the same
 mod judge;
 mod net;
+mod noticed;
 mod options;
 mod plan;
 mod recorder;
@@ -46,9 +51,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use fastrand::Rng;
 
+use chores::Chores;
 use clients::{Clients, Office, Phase, Wanted};
-use history::{History, Isolation, Sight, Tp, What};
+use history::{History, Isolation, Role, Sight, Tp, What};
 use options::Options;
 use plan::{Kind, Plan};
 use recorder::Recorder;
@@ -60,6 +67,8 @@ use world::{HEALED_WITHIN, SESSION_TIMEOUT, World};
 /// Every client has been heard of within this, before anything is broken.
 const UNDER_WAY_WITHIN: Duration = Duration::from_secs(60);
 
+/// A short cut may hold nothing back; of so many one does.
+const SHOWS_WITHIN: u32 = 3;
 /// So many anomalies get a page; all are counted.
 const PAGES: usize = 10;
 
@@ -80,10 +89,17 @@ fn main() -> ExitCode {
     });
     fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     harness::process::set_run_dir(dir.clone());
-    let time = Duration::from_secs(options.seconds.unwrap_or(options.minutes * 60));
+    let time = match options.each_once {
+        true => Plan::time_of_each(&kinds),
+        false => Duration::from_secs(options.seconds.unwrap_or(options.minutes * 60)),
+    };
 
     let recorder = Recorder::start(&dir.join("history.jsonl"));
     let outcome = run(&options, &kinds, seed, time, &recorder);
+    let mut outcome = outcome;
+    if options.each_once {
+        outcome.troubles.extend(noticed::unnoticed(&outcome.history, world::BROKERS));
+    }
     let verdict = judge::judge(&outcome.history);
     let found: u64 = verdict.counts().values().sum();
     let anomalies = found + outcome.troubles.len() as u64;
@@ -99,7 +115,7 @@ fn main() -> ExitCode {
         println!("\n{}", judge::page(&outcome.history, finding));
     }
     println!("judge: {verdict}");
-    if anomalies == 0 {
+    if (anomalies == 0) == options.sabotage.is_none() {
         let _ = fs::remove_dir_all(&dir);
     } else {
         report::keep(&dir);
@@ -109,7 +125,9 @@ fn main() -> ExitCode {
     }
     println!("again: {}", run.command());
     println!("{}", run.verdict());
-    if anomalies == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // A broken broker is to be found out.
+    let is_as_it_should_be = (anomalies == 0) == options.sabotage.is_none();
+    if is_as_it_should_be { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What a run came to.
@@ -125,10 +143,10 @@ struct Outcome {
 fn run(options: &Options, kinds: &[Kind], seed: u64, time: Duration, recorder: &Arc<Recorder>) -> Outcome {
     println!("starting three ZooKeeper servers and three brokers, seed {seed}");
     let mut world = World::start(options, recorder);
-    let office = Office { bootstrap: world.addresses.join(","), phase: Arc::<Phase>::default() };
+    let office = Office { bootstrap: world.admin.addresses.join(","), phase: Arc::<Phase>::default() };
     let create = |wanted: &Wanted| {
         let Wanted { name, partitions, configs } = *wanted;
-        world.topics.create(&world.driver, &world.addresses, name, partitions, configs)
+        world.topics.create(&world.driver, &world.admin, name, partitions, configs)
     };
     let topics: Vec<_> = clients::topics(options.workload).iter().map(create).collect();
     let Clients { writers, readers } = clients::start(options.workload, &office, recorder, &topics, seed);
@@ -137,7 +155,17 @@ fn run(options: &Options, kinds: &[Kind], seed: u64, time: Duration, recorder: &
 
     let progress = Progress::start(recorder, &world.log);
     let until = Instant::now() + time;
-    torment(&mut world, kinds, seed, until);
+    let chores = Chores {
+        admin: world.admin.clone(),
+        topics: world.topics.clone(),
+        voice: recorder.client(Role { name: "operator".into(), producer: None, isolation: None, group: None }),
+        recorder: recorder.clone(),
+        bootstrap: office.bootstrap.clone(),
+        rng: Rng::with_seed(seed),
+    };
+    let chores = clients::spawn("operator", move || chores.work(until));
+    torment(&mut world, options, kinds, seed, until);
+    chores.join().expect("the operator's thread");
 
     let limit = HEALED_WITHIN + SESSION_TIMEOUT;
     let healed = world.await_whole(limit);
@@ -146,7 +174,7 @@ fn run(options: &Options, kinds: &[Kind], seed: u64, time: Duration, recorder: &
 
     office.phase.stop_writing();
     join(writers);
-    let ends = ending::settled_ends(&world.addresses, &world.topics);
+    let ends = ending::settled_ends(&world.admin.addresses, &world.topics);
     for topic in world.topics.all() {
         look(&world, &office, &topic, &ends);
     }
@@ -162,12 +190,13 @@ fn join(threads: Vec<std::thread::JoinHandle<()>>) {
 }
 
 /// Brokers and ZooKeeper servers at once, until then.
-fn torment(world: &mut World, kinds: &[Kind], seed: u64, until: Instant) {
+fn torment(world: &mut World, options: &Options, kinds: &[Kind], seed: u64, until: Instant) {
+    let plan = |plan: Plan| if options.each_once { plan.each_once() } else { plan };
     let World { view, brokers, ensemble, net, nodes, log, .. } = world;
     std::thread::scope(|scope| {
-        let mut plan = Plan::of_zookeeper(seed, kinds);
-        let others = scope.spawn(move || servers::torment(ensemble, &mut plan, log, net, nodes, until));
-        brokers.torment(&mut Plan::of_brokers(seed, kinds), view, until);
+        let mut for_servers = plan(Plan::of_zookeeper(seed, kinds));
+        let others = scope.spawn(move || servers::torment(ensemble, &mut for_servers, log, net, nodes, until));
+        brokers.torment(&mut plan(Plan::of_brokers(seed, kinds)), view, until);
         others.join().expect("the faults of ZooKeeper");
     });
 }
@@ -204,5 +233,9 @@ fn end(world: World) -> (BTreeMap<Kind, torment::Done>, Vec<String>) {
     let told = fencing::judge(&harness::txn_log::read(&ensemble.servers[0].data()), "/torture");
     println!("{} elections of a controller, {} changes of a leader", told.elections, told.leader_changes);
     troubles.extend(told.faults.into_iter().map(|fault| format!("not fenced: {fault}")));
-    (log.done(), troubles)
+    let done = log.done();
+    let unseen = done.iter().filter(|(_, done)| done.showed == 0 && done.times >= SHOWS_WITHIN);
+    troubles
+        .extend(unseen.map(|(kind, done)| format!("{} was done {} times and never showed", kind.name(), done.times)));
+    (done, troubles)
 }

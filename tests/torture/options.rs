@@ -35,7 +35,10 @@ pub struct Options {
     /// Where the history and the brokers' files are while it runs, and stay when something was found.
     #[arg(long)]
     pub dir: Option<PathBuf>,
-    /// A broker that is broken on purpose.
+    /// Each fault once and for long, to see that the cluster notices it.
+    #[arg(long)]
+    pub each_once: bool,
+    /// Brokers that are broken on purpose: the run succeeds when something is found.
     #[arg(long)]
     pub sabotage: Option<String>,
 }

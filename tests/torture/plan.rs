@@ -20,6 +20,8 @@ pub enum Kind {
     Term,
     /// The followers of a partition stand still while its leader goes on alone, and is killed before they wake.
     LeaderAhead,
+    /// A leader goes on alone until nobody else is in sync, and is killed; one of the others is elected uncleanly before it is back.
+    Unclean,
     /// A leader stands still until its session is over; meanwhile all others are killed and started.
     FollowersBehind,
     /// A broker is cut off from all brokers and ZooKeeper servers.
@@ -50,12 +52,13 @@ pub enum Kind {
 
 impl Kind {
     /// All.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Kill,
         Kind::KillAll,
         Kind::Pause,
         Kind::Term,
         Kind::LeaderAhead,
+        Kind::Unclean,
         Kind::FollowersBehind,
         Kind::Cut,
         Kind::CutIn,
@@ -79,6 +82,7 @@ impl Kind {
             Kind::Pause => "pause",
             Kind::Term => "term",
             Kind::LeaderAhead => "leader-ahead",
+            Kind::Unclean => "unclean",
             Kind::FollowersBehind => "followers-behind",
             Kind::Cut => "cut",
             Kind::CutIn => "cut-in",
@@ -104,7 +108,7 @@ impl Kind {
     fn weight(self) -> u32 {
         match self {
             Kind::Kill | Kind::Pause => 4,
-            Kind::KillAll | Kind::ZkAway => 1,
+            Kind::KillAll | Kind::Unclean | Kind::ZkAway => 1,
             _ => 2,
         }
     }
@@ -113,7 +117,7 @@ impl Kind {
 /// Eight lists with names.
 pub const MIXES: [(&str, &[Kind]); 8] = [
     ("crash", &[Kind::Kill, Kind::KillAll, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
-    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkPause]),
+    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::ZkPause]),
     ("roll", &[Kind::Term, Kind::ZkTerm]),
     ("partition", &[Kind::Cut, Kind::CutIn, Kind::CutOut, Kind::CutZookeeper, Kind::CutController, Kind::ZkSplit]),
     ("zookeeper", &[Kind::CutZookeeper, Kind::ZkKill, Kind::ZkPause, Kind::ZkTerm, Kind::ZkSplit, Kind::ZkAway]),
@@ -175,7 +179,13 @@ pub struct Plan {
     rng: Rng,
     kinds: Vec<Kind>,
     drawn: u32,
+    once: bool,
 }
+
+/// Of a fault that is to be noticed for sure: longer than a session and its server's slack.
+const LONG: Duration = Duration::from_secs(11);
+/// Between two of these everything heals.
+const HEALING: Duration = Duration::from_secs(8);
 
 impl Plan {
     /// For brokers.
@@ -190,7 +200,18 @@ impl Plan {
 
     fn new(seed: u64, stream: u64, kinds: Vec<Kind>) -> Self {
         let rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(stream));
-        Self { rng, kinds, drawn: 0 }
+        Self { rng, kinds, drawn: 0, once: false }
+    }
+
+    /// Each kind once, for long, with time to heal between: to see that each is noticed.
+    pub fn each_once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// How long that takes.
+    pub fn time_of_each(kinds: &[Kind]) -> Duration {
+        (LONG + HEALING) * u32::try_from(kinds.len()).expect("few") * 3 / 2
     }
 
     fn ms(&mut self, from: u64, to: u64) -> Duration {
@@ -207,6 +228,11 @@ impl Plan {
 
     /// The next one; none when there is nothing to draw from. Every eighth comes after a long quiet, in which everything can heal.
     pub fn next(&mut self) -> Option<Step> {
+        if self.once {
+            let kind = (!self.kinds.is_empty()).then(|| self.kinds.remove(0))?;
+            let whom = Whom::LeaderOf(self.rng.usize(0..1000));
+            return Some(Step { rest: HEALING, kind, whom, time: LONG, strength: 50 });
+        }
         let whole: u32 = self.kinds.iter().map(|kind| kind.weight()).sum();
         if whole == 0 {
             return None;

@@ -95,10 +95,12 @@ impl Run<'_> {
     /// The last line.
     pub fn verdict(&self) -> String {
         let faults = self.faults.values().map(|done| done.times).sum();
-        let how = match self.anomalies {
-            0 => "OK".into(),
-            1 => "1 anomaly".into(),
-            many => format!("{many} anomalies"),
+        let how = match (self.anomalies, &self.options.sabotage) {
+            (0, None) => "OK".into(),
+            (1, None) => "1 anomaly".into(),
+            (many, None) => format!("{many} anomalies"),
+            (0, Some(what)) => format!("MISSED {what}"),
+            (many, Some(what)) => format!("caught {what} with {many} anomalies"),
         };
         format!("verdict: {how}, {}", line(self.counts, faults))
     }

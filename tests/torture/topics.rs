@@ -3,16 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
-use kafka_protocol::messages::{CreateTopicsRequest, MetadataRequest};
-use kafka_protocol::protocol::StrBytes;
-
-use crate::harness::{eventually, raw};
+use crate::admin::Admin;
+use crate::harness::eventually;
 use crate::history::{Act, Outcome, Tp, What};
 use crate::recorder::Voice;
 
-/// Longest wait for an answer.
-const ANSWER: Duration = Duration::from_secs(25);
 /// A cluster that has just been started knows all its brokers within this.
 const KNOWN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -73,46 +68,16 @@ impl Topics {
     }
 
     /// Makes one at the beginning of a run, on all brokers, with two in-sync replicas owed to each acks=all.
-    pub fn create(
-        &self,
-        voice: &Voice,
-        brokers: &[String],
-        name: &str,
-        partitions: u16,
-        configs: &[(&str, &str)],
-    ) -> Topic {
+    pub fn create(&self, voice: &Voice, admin: &Admin, name: &str, partitions: u16, configs: &[(&str, &str)]) -> Topic {
         let compacted = configs.contains(&("cleanup.policy", "compact"));
         let topic = Topic { number: self.number(), name: name.into(), partitions, compacted };
         let begin = voice.now();
         eventually(&format!("topic {name} created"), KNOWN_WITHIN, || {
-            brokers.iter().any(|b| create(b, &topic, configs) == Some(0)).then_some(())
+            (admin.create(&topic, configs) == Some(0)).then_some(())
         });
         let act = Act::Created { topic: topic.number, name: name.into(), partitions, compacted, outcome: Outcome::Ok };
         voice.did(begin, What::Act(Box::new(act)));
         self.put(topic.clone());
         topic
     }
-}
-
-/// Asks the controller, if this broker knows it and it answers, to make a topic: its error code.
-pub fn create(broker: &str, topic: &Topic, configs: &[(&str, &str)]) -> Option<i16> {
-    let text = |s: &str| StrBytes::from_string(s.into());
-    let config = |(key, value): &(&str, &str)| {
-        CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
-    };
-    let wanted = raw::new_topic(&topic.name, topic.partitions.into())
-        .with_replication_factor(3)
-        .with_configs(configs.iter().map(config).collect());
-    let request = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(20_000);
-    let controller = controller(broker)?;
-    let answer = raw::Connection::within(&controller, ANSWER).ok()?.try_call(&request, 5).ok()?;
-    answer.topics.first().map(|t| t.error_code)
-}
-
-/// The address of the controller, as this broker has it.
-pub fn controller(broker: &str) -> Option<String> {
-    let request = MetadataRequest::default().with_topics(Some(Vec::new()));
-    let answer = raw::Connection::within(broker, Duration::from_secs(3)).ok()?.try_call(&request, 7).ok()?;
-    let found = answer.brokers.iter().find(|b| b.node_id == answer.controller_id)?;
-    Some(format!("{}:{}", found.host, found.port))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::admin::Admin;
 use crate::harness::zookeeper::{Ensemble, Place};
 use crate::harness::{Broker, Cluster, Kind};
 use crate::history::Role;
@@ -11,7 +12,7 @@ use crate::net::Net;
 use crate::options::{Options, Target};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topics;
-use crate::torment::brokers::Brokers;
+use crate::torment::brokers::{Brokers, Hands};
 use crate::torment::{Log, Nodes};
 use crate::view::{View, is_whole};
 
@@ -42,8 +43,8 @@ pub struct World {
     pub topics: Arc<Topics>,
     /// Who writes down what the driver does and sees.
     pub driver: Voice,
-    /// Addresses of the brokers.
-    pub addresses: Vec<String>,
+    /// Addresses of the brokers, and whom to ask.
+    pub admin: Admin,
     /// `zookeeper.connect`.
     pub connect: String,
 }
@@ -68,9 +69,17 @@ impl World {
         let ids: Vec<_> = (0..).zip(addresses.iter().cloned()).collect();
         let view = View::start(&cluster.connect, &ids, &topics, &driver);
         let log = Arc::new(Log::new(driver.clone()));
-        let brokers = Brokers::new(running, SESSION_TIMEOUT, log.clone(), net.clone(), nodes.clone());
+        let admin = Admin { addresses };
+        let hands = Hands {
+            log: log.clone(),
+            net: net.clone(),
+            nodes: nodes.clone(),
+            admin: admin.clone(),
+            topics: topics.clone(),
+        };
+        let brokers = Brokers::new(running, SESSION_TIMEOUT, hands);
         let connect = cluster.connect.clone();
-        Self { view, brokers, ensemble, net, nodes, log, topics, driver, addresses, connect }
+        Self { view, brokers, ensemble, net, nodes, log, topics, driver, admin, connect }
     }
 
     /// Waits until every partition is led, with all its replicas in sync; the time it took, if that was within the limit. What was seen

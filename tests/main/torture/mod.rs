@@ -3,6 +3,9 @@
 
 #[path = "../../torture/disk/mod.rs"]
 mod disk;
+#[path = "../../torture/plan.rs"]
+#[allow(dead_code)] // what only the driver uses
+mod fault_plan;
 #[path = "../../torture/history.rs"]
 mod history;
 #[path = "../../torture/judge/mod.rs"]
@@ -14,6 +17,7 @@ mod form;
 mod groups;
 mod losses;
 mod made;
+mod plan;
 mod polls;
 mod power;
 mod txns;

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::{Log, Nodes};
+use crate::admin::Admin;
 use crate::harness::Broker;
 use crate::harness::broker::Plan as BrokerPlan;
-use crate::history::{Sight, What};
+use crate::history::{Act, Cause, Sight, Tp, What};
 use crate::net::{Net, Way};
 use crate::plan::{Kind, Plan, Step, Whom};
-use crate::view::View;
+use crate::topics::Topics;
+use crate::view::{State, View};
 
 /// By so much later than its timeout the server may notice that a session is over, on a busy machine.
 const SESSION_SLACK: Duration = Duration::from_millis(2500);
@@ -25,13 +27,25 @@ const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// Every restart of an Apache broker writes its whole configuration; of a broker that can't start so many are enough to know why.
 const BETWEEN_STARTS: Duration = Duration::from_millis(500);
 
+/// What is needed to break brokers.
+pub struct Hands {
+    /// Writes it down.
+    pub log: Arc<Log>,
+    /// The links.
+    pub net: Arc<Net>,
+    /// Names and addresses.
+    pub nodes: Nodes,
+    /// Whom to ask for an unclean election.
+    pub admin: Admin,
+    /// Of what.
+    pub topics: Arc<Topics>,
+}
+
 /// The brokers, each running or waiting to be started.
 pub struct Brokers {
     slots: Vec<Slot>,
     session: Duration,
-    log: Arc<Log>,
-    net: Arc<Net>,
-    nodes: Nodes,
+    hands: Hands,
     /// Logs of all lives that have ended.
     pub logs: Vec<PathBuf>,
     /// How often a start had to be tried again.
@@ -48,9 +62,9 @@ enum Slot {
 
 impl Brokers {
     /// Takes over running brokers, ids from 0 on, with their session timeout.
-    pub fn new(brokers: Vec<Broker>, session: Duration, log: Arc<Log>, net: Arc<Net>, nodes: Nodes) -> Self {
+    pub fn new(brokers: Vec<Broker>, session: Duration, hands: Hands) -> Self {
         let slots = brokers.into_iter().map(Slot::Running).collect();
-        Self { slots, session, log, net, nodes, logs: Vec::new(), start_retries: 0, next_start: Instant::now() }
+        Self { slots, session, hands, logs: Vec::new(), start_retries: 0, next_start: Instant::now() }
     }
 
     /// The running brokers.
@@ -130,7 +144,7 @@ impl Brokers {
             if broker.has_started() {
                 let output = broker.output();
                 let how = format!("{status}: {}", crate::harness::tail(&output, 3));
-                self.log.says(What::Saw(Box::new(Sight::Ended { broker: index as i32, how })));
+                self.hands.log.says(What::Saw(Box::new(Sight::Ended { broker: index as i32, how })));
             }
             self.start_retries += 1;
             self.kill(index);
@@ -167,7 +181,7 @@ impl Brokers {
 
     /// One fault, from its begin to its end.
     pub fn suffer(&mut self, step: &Step, view: &View) {
-        let begin = self.log.now();
+        let begin = self.hands.log.now();
         let index = self.find(view, step.whom);
         let others: Vec<_> = (0..self.slots.len()).filter(|other| *other != index).collect();
         let mut whom = format!("broker {index}");
@@ -212,13 +226,84 @@ impl Brokers {
                 self.signal(index, Signal::CONT);
                 showed
             }
+            Kind::Unclean => {
+                let (how, what) = self.elect_uncleanly(step.whom, view).unwrap_or((false, "no partition".into()));
+                whom = what;
+                how
+            }
             _ => {
                 let how;
                 (how, whom) = (self.disturb(index, step, view), format!("broker {index}{}", far_end(step.kind)));
                 how
             }
         };
-        self.log.did(begin, step.kind, whom, showed);
+        self.hands.log.did(begin, step.kind, whom, showed);
+    }
+
+    /// Waits until ZooKeeper has a partition's state as wanted.
+    fn await_state(&mut self, view: &View, tp: Tp, limit: Duration, wanted: impl Fn(&State) -> bool) -> Option<State> {
+        let begin = Instant::now();
+        loop {
+            let seen = view.seen();
+            let state = seen.states.get(&tp).filter(|state| seen.at.is_some_and(|at| at > begin) && wanted(state));
+            if let Some(state) = state {
+                return Some(state.clone());
+            }
+            if begin.elapsed() > limit {
+                return None;
+            }
+            self.rest(Duration::from_millis(100));
+        }
+    }
+
+    /// What an unclean election may lose is what its leader's log has not at that moment; it is written down before clients see it.
+    fn elect_uncleanly(&mut self, whom: Whom, view: &View) -> Option<(bool, String)> {
+        let seen = view.seen();
+        let place = match whom {
+            Whom::Number(place) | Whom::LeaderOf(place) => place,
+            Whom::Head => 0,
+        };
+        let (tp, state) = seen.states.iter().nth(place % seen.states.len().max(1))?;
+        let tp = *tp;
+        let topic = self.hands.topics.all().into_iter().find(|topic| topic.number == tp.topic)?;
+        let leader = usize::try_from(state.leader).ok()?;
+        let others: Vec<_> = (0..self.slots.len()).filter(|other| *other != leader).collect();
+        let what = format!("{tp}, led by broker {leader}");
+        others.iter().for_each(|index| self.signal(*index, Signal::STOP));
+        let limit = self.past_session() * 2;
+        let alone = self.await_state(view, tp, limit, |state| state.isr == [leader as i32]);
+        let begin = self.hands.log.now();
+        self.kill(leader);
+        others.iter().for_each(|index| self.signal(*index, Signal::CONT));
+        let mut stage = match alone {
+            Some(_) => "alone",
+            None => "not alone",
+        };
+        let leaderless = alone.and_then(|_| self.await_state(view, tp, limit, |state| state.leader < 0));
+        let elected = leaderless.and_then(|before| {
+            stage = "leaderless";
+            let asked = Instant::now();
+            while asked.elapsed() < limit && self.hands.admin.elect(&topic.name, tp.partition, true) != Some(0) {
+                self.rest(Duration::from_millis(200));
+            }
+            let state = self.await_state(view, tp, limit, |state| state.leader >= 0)?;
+            // Only what was elected while its leader was away was elected uncleanly.
+            (state.leader != leader as i32 && state.epoch > before.epoch).then_some(state)
+        });
+        let showed = elected.is_some();
+        if let Some(State { leader, epoch, .. }) = elected {
+            let asked = Instant::now();
+            let mut from = None;
+            while from.is_none() && asked.elapsed() < limit {
+                from = self.hands.admin.epoch_end(leader, &topic.name, tp.partition, epoch - 1);
+                self.rest(Duration::from_millis(100));
+            }
+            // Where it can't be known, everything may be lost.
+            let from = from.unwrap_or(0);
+            self.hands.log.did_act(begin, Act::MayLose { tp, from, cause: Cause::UncleanElection });
+        }
+        self.launch(leader);
+        Some((showed, if showed { what } else { format!("{what} ({stage})") }))
     }
 
     /// SIGTERM, the end, and after a while the next start.
@@ -241,25 +326,25 @@ impl Brokers {
 
     /// What is done to a broker's link, undone after its time.
     fn disturb(&mut self, index: usize, step: &Step, view: &View) -> bool {
-        let (node, _) = &self.nodes.brokers[index];
+        let (node, _) = &self.hands.nodes.brokers[index];
         let node = node.clone();
-        let everybody = self.nodes.all_but(&node);
+        let everybody = self.hands.nodes.all_but(&node);
         match step.kind {
-            Kind::Cut => self.net.cut(&node, &everybody, Way::Both),
-            Kind::CutIn => self.net.cut(&node, &everybody, Way::In),
-            Kind::CutOut => self.net.cut(&node, &everybody, Way::Out),
-            Kind::CutZookeeper => self.net.cut(&node, &self.nodes.zookeeper(), Way::Both),
+            Kind::Cut => self.hands.net.cut(&node, &everybody, Way::Both),
+            Kind::CutIn => self.hands.net.cut(&node, &everybody, Way::In),
+            Kind::CutOut => self.hands.net.cut(&node, &everybody, Way::Out),
+            Kind::CutZookeeper => self.hands.net.cut(&node, &self.hands.nodes.zookeeper(), Way::Both),
             Kind::CutController => {
                 let controller = self.find(view, Whom::Head);
                 let from = if controller == index { (index + 1) % self.slots.len() } else { controller };
-                self.net.cut(&node, &[self.nodes.brokers[from].1], Way::Both);
+                self.hands.net.cut(&node, &[self.hands.nodes.brokers[from].1], Way::Both);
             }
-            Kind::Slow => self.net.slow(&node, 100 + step.strength * 9),
-            Kind::Lossy => self.net.lose(&node, 5 + step.strength * 35 / 100),
+            Kind::Slow => self.hands.net.slow(&node, 100 + step.strength * 9),
+            Kind::Lossy => self.hands.net.lose(&node, 5 + step.strength * 35 / 100),
             other => panic!("{other:?} is not done to a broker's link"),
         }
         self.rest(step.time);
-        self.net.heal(&node) > 0
+        self.hands.net.heal(&node) > 0
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
-use crate::history::{Fault, What};
+use crate::history::{Act, Fault, What};
 use crate::plan::Kind;
 use crate::recorder::Voice;
 
@@ -54,6 +54,11 @@ impl Log {
         let entry = done.entry(kind).or_insert(Done { times: 0, showed: 0 });
         entry.times += 1;
         entry.showed += u32::from(showed);
+    }
+
+    /// Something was done to leaders, from then on until now.
+    pub fn did_act(&self, begin: u64, act: Act) {
+        self.voice.did(begin, What::Act(Box::new(act)));
     }
 
     /// Something else is to be written down by the same voice.
