@@ -6,6 +6,7 @@
 //! | `history`, `recorder` | what clients, driver and cluster did and showed; writing it down as it happens |
 //! | `plan`, `torment` | what is to be done to whom, from the seed; doing it |
 //! | `noticed` | whether the cluster noticed what was done to it |
+//! | `disk`, `clock`, `self_test` | the disk and the clock below a broker; that a broker sees what is done to them |
 //! | `net` | a network of its own, whose links can be cut and slowed |
 //! | `world`, `topics`, `view` | the cluster; its topics; what it shows of itself |
 //! | `chores`, `admin` | what an operator does meanwhile; asking the controller for it |
@@ -21,6 +22,8 @@
 mod admin;
 mod chores;
 mod clients;
+mod clock;
+mod disk;
 mod ending;
 #[path = "../cluster/fencing.rs"]
 #[allow(dead_code)] // what the cluster tests use of it
@@ -38,6 +41,7 @@ mod options;
 mod plan;
 mod recorder;
 mod report;
+mod self_test;
 mod topics;
 mod torment;
 mod view;
@@ -82,6 +86,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Disks and clocks can be broken only below a shim.
+    let has_machines = options.shim.is_some();
+    let kinds: Vec<Kind> = kinds.into_iter().filter(|kind| has_machines || !kind.needs_machine()).collect();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let seed = options.seed.unwrap_or(since.as_secs());
     let dir = options.dir.clone().unwrap_or_else(|| {
@@ -89,6 +96,11 @@ fn main() -> ExitCode {
     });
     fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     harness::process::set_run_dir(dir.clone());
+    if let (true, Some(shim)) = (options.self_test, &options.shim) {
+        self_test::run(world::kind(options.target, 0), options.ottla.as_deref(), shim);
+        println!("verdict: OK, every fault of disk and clock is seen");
+        return ExitCode::SUCCESS;
+    }
     let time = match options.each_once {
         true => Plan::time_of_each(&kinds),
         false => Duration::from_secs(options.seconds.unwrap_or(options.minutes * 60)),

@@ -32,6 +32,12 @@ pub struct Options {
     /// Another build of Ottla than the one for tests.
     #[arg(long)]
     pub ottla: Option<PathBuf>,
+    /// The library to be loaded below brokers, so that their disks can fail: without it they don't.
+    #[arg(long)]
+    pub shim: Option<PathBuf>,
+    /// Each fault of disk and clock on a broker alone, to see that it notices it.
+    #[arg(long, requires = "shim")]
+    pub self_test: bool,
     /// Where the history and the brokers' files are while it runs, and stay when something was found.
     #[arg(long)]
     pub dir: Option<PathBuf>,

@@ -38,6 +38,26 @@ pub enum Kind {
     Slow,
     /// A part of what comes to a broker is lost.
     Lossy,
+    /// A broker loses power: a kill, and what it had not synced is gone, or a part of that.
+    Power,
+    /// All brokers lose power at once.
+    PowerAll,
+    /// Writes of a broker fail.
+    DiskFail,
+    /// A broker's disk is full.
+    DiskFull,
+    /// Syncs of a broker fail.
+    SyncFail,
+    /// A broker's disk is slow.
+    DiskSlow,
+    /// A broker is killed, and its disk comes back empty.
+    DiskEmpty,
+    /// A broker is killed, and its disk comes back as it was a while ago.
+    DiskOld,
+    /// A broker's wall clock jumps, and back.
+    Clock,
+    /// A second process claims the id of a broker that lives.
+    Impostor,
     /// kill -9 of a ZooKeeper server.
     ZkKill,
     /// SIGSTOP of a ZooKeeper server, and SIGCONT.
@@ -52,7 +72,7 @@ pub enum Kind {
 
 impl Kind {
     /// All.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 29] = [
         Kind::Kill,
         Kind::KillAll,
         Kind::Pause,
@@ -67,6 +87,16 @@ impl Kind {
         Kind::CutController,
         Kind::Slow,
         Kind::Lossy,
+        Kind::Power,
+        Kind::PowerAll,
+        Kind::DiskFail,
+        Kind::DiskFull,
+        Kind::SyncFail,
+        Kind::DiskSlow,
+        Kind::DiskEmpty,
+        Kind::DiskOld,
+        Kind::Clock,
+        Kind::Impostor,
         Kind::ZkKill,
         Kind::ZkPause,
         Kind::ZkTerm,
@@ -91,6 +121,16 @@ impl Kind {
             Kind::CutController => "cut-controller",
             Kind::Slow => "slow",
             Kind::Lossy => "lossy",
+            Kind::Power => "power",
+            Kind::PowerAll => "power-all",
+            Kind::DiskFail => "disk-fail",
+            Kind::DiskFull => "disk-full",
+            Kind::SyncFail => "sync-fail",
+            Kind::DiskSlow => "disk-slow",
+            Kind::DiskEmpty => "disk-empty",
+            Kind::DiskOld => "disk-old",
+            Kind::Clock => "clock",
+            Kind::Impostor => "impostor",
             Kind::ZkKill => "zk-kill",
             Kind::ZkPause => "zk-pause",
             Kind::ZkTerm => "zk-term",
@@ -104,11 +144,28 @@ impl Kind {
         matches!(self, Kind::ZkKill | Kind::ZkPause | Kind::ZkTerm | Kind::ZkSplit | Kind::ZkAway)
     }
 
+    /// It is done to the disk or clock below a broker, or by a stranger: it takes a machine of the harness's own.
+    pub fn needs_machine(self) -> bool {
+        matches!(
+            self,
+            Kind::Power
+                | Kind::PowerAll
+                | Kind::DiskFail
+                | Kind::DiskFull
+                | Kind::SyncFail
+                | Kind::DiskSlow
+                | Kind::DiskEmpty
+                | Kind::DiskOld
+                | Kind::Clock
+                | Kind::Impostor
+        )
+    }
+
     /// How often it is drawn, beside the others of a list: those that stop everything are rare.
     fn weight(self) -> u32 {
         match self {
             Kind::Kill | Kind::Pause => 4,
-            Kind::KillAll | Kind::Unclean | Kind::ZkAway => 1,
+            Kind::KillAll | Kind::PowerAll | Kind::Unclean | Kind::Impostor | Kind::ZkAway => 1,
             _ => 2,
         }
     }
@@ -117,12 +174,24 @@ impl Kind {
 /// Eight lists with names.
 pub const MIXES: [(&str, &[Kind]); 8] = [
     ("crash", &[Kind::Kill, Kind::KillAll, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
-    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::ZkPause]),
+    ("stall", &[Kind::Pause, Kind::Clock, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::ZkPause]),
     ("roll", &[Kind::Term, Kind::ZkTerm]),
     ("partition", &[Kind::Cut, Kind::CutIn, Kind::CutOut, Kind::CutZookeeper, Kind::CutController, Kind::ZkSplit]),
     ("zookeeper", &[Kind::CutZookeeper, Kind::ZkKill, Kind::ZkPause, Kind::ZkTerm, Kind::ZkSplit, Kind::ZkAway]),
     ("slow", &[Kind::Slow, Kind::Lossy, Kind::Pause, Kind::Kill]),
-    ("disk", &[Kind::Kill]),
+    (
+        "disk",
+        &[
+            Kind::Power,
+            Kind::DiskFail,
+            Kind::DiskFull,
+            Kind::SyncFail,
+            Kind::DiskSlow,
+            Kind::DiskEmpty,
+            Kind::DiskOld,
+            Kind::Impostor,
+        ],
+    ),
     ("everything", &Kind::ALL),
 ];
 
@@ -263,7 +332,7 @@ impl Plan {
                     _ => self.ms(7500, 14_000),
                 }
             }
-            Kind::Slow | Kind::Lossy => self.ms(4000, 10_000),
+            Kind::Slow | Kind::Lossy | Kind::DiskSlow | Kind::Clock => self.ms(4000, 10_000),
             Kind::ZkAway => self.ms(500, 8000),
             _ => self.ms(0, 3000),
         };

@@ -97,9 +97,8 @@ fn power(bench: &Bench) {
     assert_eq!(ends.get(&format!("{SYNCED}-0")), Some(&3), "{loss:?}");
     assert!(ends.get(&format!("{LEFT}-0")).is_none_or(|end| *end == 0), "{ends:?}: {loss:?}");
     let broker = bench.plan().start();
-    let place = |topic| {
-        eventually("a record taken", SOON, || produce(&broker, topic).filter(|(error, _)| *error == 0)).1
-    };
+    let place =
+        |topic| eventually("a record taken", SOON, || produce(&broker, topic).filter(|(error, _)| *error == 0)).1;
     assert_eq!((place(SYNCED), place(LEFT)), (3, 0), "after {loss:?}");
 }
 
@@ -178,7 +177,8 @@ fn impostor(bench: &Bench) {
     let mut broker = bench.start();
     let other = bench.cluster.broker(0).kind(bench.plan.kind);
     let logs: PathBuf = bench.cluster.dir.join("impostor");
-    let other = Plan { logs: logs.clone(), port: other.port, ..bench.plan.clone() };
+    let (port, mut other) = (other.port, bench.plan.clone());
+    (other.logs, other.port) = (logs.clone(), port);
     other.fails_to_start();
     assert_eq!(produce(&broker, SYNCED), Some((0, 3)));
     broker.assert_alive();

@@ -1,5 +1,6 @@
 //! The cluster of a run: a network, three ZooKeeper servers, three brokers, and who looks at them.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::net::Net;
 use crate::options::{Options, Target};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topics;
+use crate::torment::brokers::machines::Machine;
 use crate::torment::brokers::{Brokers, Hands};
 use crate::torment::{Log, Nodes};
 use crate::view::{View, is_whole};
@@ -61,7 +63,9 @@ impl World {
         let ensemble = Ensemble::start_at([place(0), place(1), place(2)]);
         // It would be removed at its end.
         let cluster = std::mem::ManuallyDrop::new(Cluster::on(&ensemble.address(), "torture"));
-        let running: Vec<_> = (0..BROKERS).map(|id| start_broker(&cluster, options, &net, &nodes, id)).collect();
+        let machines = machines(&cluster, options);
+        let start = |id| start_broker(&cluster, options, &net, &nodes, machines.get(id), id);
+        let running: Vec<_> = (0..BROKERS).map(start).collect();
         let addresses: Vec<_> = running.iter().map(Broker::address).collect();
         let role = Role { name: "driver".into(), producer: None, isolation: None, group: None };
         let driver = recorder.client(role);
@@ -76,6 +80,7 @@ impl World {
             nodes: nodes.clone(),
             admin: admin.clone(),
             topics: topics.clone(),
+            machines,
         };
         let brokers = Brokers::new(running, SESSION_TIMEOUT, hands);
         let connect = cluster.connect.clone();
@@ -107,7 +112,24 @@ pub fn kind(target: Target, id: usize) -> Kind {
     }
 }
 
-fn start_broker(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, id: usize) -> Broker {
+/// One a broker, where there is a shim.
+fn machines(cluster: &Cluster, options: &Options) -> Vec<Machine> {
+    let Some(shim) = &options.shim else { return Vec::new() };
+    let machine = |id: usize| {
+        let dir = cluster.dir.join(format!("machine{id}"));
+        fs::create_dir_all(&dir).and_then(|()| Machine::new(&dir, &cluster.broker(id as i32).logs, shim))
+    };
+    (0..BROKERS).map(|id| machine(id).unwrap_or_else(|e| panic!("the machine of broker {id}: {e}"))).collect()
+}
+
+fn start_broker(
+    cluster: &Cluster,
+    options: &Options,
+    net: &Net,
+    nodes: &Nodes,
+    machine: Option<&Machine>,
+    id: usize,
+) -> Broker {
     let (node, address) = &nodes.brokers[id];
     let plan = cluster
         .broker(id as i32)
@@ -132,6 +154,7 @@ fn start_broker(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, 
         .with("log.segment.bytes", 1 << 20)
         .with("auto.create.topics.enable", false);
     let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
+    let plan = machine.iter().fold(plan, |plan, machine| machine.put_below(plan));
     let program = options.ottla.as_deref().map(Path::to_path_buf);
     program.iter().fold(plan, |plan, ottla| plan.with_program(ottla)).start()
 }

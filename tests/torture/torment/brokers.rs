@@ -3,6 +3,8 @@
 //! A broker that ends by itself once it has started is written down, and started again. One that can't start because ZooKeeper is away
 //! at that moment ends with a message, as Kafka does, and is started again, as every supervisor would.
 
+pub mod machines;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::{Log, Nodes};
+use machines::Machine;
+
 use crate::admin::Admin;
 use crate::harness::Broker;
 use crate::harness::broker::Plan as BrokerPlan;
@@ -39,6 +43,8 @@ pub struct Hands {
     pub admin: Admin,
     /// Of what.
     pub topics: Arc<Topics>,
+    /// What each broker runs on; none where disks and clocks are the system's own.
+    pub machines: Vec<Machine>,
 }
 
 /// The brokers, each running or waiting to be started.
@@ -229,6 +235,11 @@ impl Brokers {
             Kind::Unclean => {
                 let (how, what) = self.elect_uncleanly(step.whom, view).unwrap_or((false, "no partition".into()));
                 whom = what;
+                how
+            }
+            kind if kind.needs_machine() => {
+                let how;
+                (how, whom) = self.break_machine(index, step, view);
                 how
             }
             _ => {
