@@ -7,6 +7,7 @@
 //! | `plan`, `torment` | what is to be done to whom, from the seed; doing it |
 //! | `noticed` | whether the cluster noticed what was done to it |
 //! | `net` | a network of its own, whose links can be cut and slowed |
+//! | `disk`, `clock`, `self_test` | disks and clocks of brokers, and the proof that brokers see them fail |
 //! | `world`, `topics`, `view` | the cluster; its topics; what it shows of itself |
 //! | `chores`, `admin` | what an operator does meanwhile; asking the controller for it |
 //! | `clients` | librdkafka in threads |
@@ -21,6 +22,8 @@
 mod admin;
 mod chores;
 mod clients;
+mod clock;
+mod disk;
 mod ending;
 #[path = "../cluster/fencing.rs"]
 #[allow(dead_code)] // what the cluster tests use of it
@@ -38,6 +41,7 @@ mod options;
 mod plan;
 mod recorder;
 mod report;
+mod self_test;
 mod topics;
 mod torment;
 mod view;
@@ -82,6 +86,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if options.shim.is_none() && kinds.iter().any(|kind| kind.is_of_machine()) {
+        eprintln!("torture: without --shim nothing can be done to disks and clocks: leave these faults out");
+        return ExitCode::from(2);
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let seed = options.seed.unwrap_or(since.as_secs());
     let dir = options.dir.clone().unwrap_or_else(|| {
@@ -89,6 +97,11 @@ fn main() -> ExitCode {
     });
     fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     harness::process::set_run_dir(dir.clone());
+    if let (true, Some(shim)) = (options.self_test, &options.shim) {
+        self_test::run(world::kind(options.target, 0), options.ottla.as_deref(), shim);
+        let _ = fs::remove_dir_all(&dir);
+        return ExitCode::SUCCESS;
+    }
     let time = match options.each_once {
         true => Plan::time_of_each(&kinds),
         false => Duration::from_secs(options.seconds.unwrap_or(options.minutes * 60)),

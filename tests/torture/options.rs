@@ -32,6 +32,15 @@ pub struct Options {
     /// Another build of Ottla than the one for tests.
     #[arg(long)]
     pub ottla: Option<PathBuf>,
+    /// Every record is synced before it is acknowledged: even when all brokers lose power nothing may be lost.
+    #[arg(long)]
+    pub flush: bool,
+    /// The built library that stands between brokers and their disks; without it nothing is done to disks and clocks.
+    #[arg(long)]
+    pub shim: Option<PathBuf>,
+    /// Shows that brokers see what is done to their disks and clocks, and ends.
+    #[arg(long, requires = "shim")]
+    pub self_test: bool,
     /// Where the history and the brokers' files are while it runs, and stay when something was found.
     #[arg(long)]
     pub dir: Option<PathBuf>,

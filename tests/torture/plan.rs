@@ -38,6 +38,26 @@ pub enum Kind {
     Slow,
     /// A part of what comes to a broker is lost.
     Lossy,
+    /// kill -9 of a broker, and what was not synced is gone.
+    Power,
+    /// The same of all brokers at once.
+    PowerAll,
+    /// A broker's writes fail.
+    DiskFail,
+    /// A broker's disk is full.
+    DiskFull,
+    /// A broker's syncs fail.
+    SyncFail,
+    /// A broker's writes and syncs take long.
+    DiskSlow,
+    /// A broker is killed, and comes back with an empty disk.
+    DiskEmpty,
+    /// A broker is killed, and comes back with the disk as it was a while before.
+    DiskOld,
+    /// A broker's wall clock jumps, and back.
+    Clock,
+    /// A second process claims a live broker's id.
+    Impostor,
     /// kill -9 of a ZooKeeper server.
     ZkKill,
     /// SIGSTOP of a ZooKeeper server, and SIGCONT.
@@ -52,7 +72,7 @@ pub enum Kind {
 
 impl Kind {
     /// All.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 29] = [
         Kind::Kill,
         Kind::KillAll,
         Kind::Pause,
@@ -67,6 +87,16 @@ impl Kind {
         Kind::CutController,
         Kind::Slow,
         Kind::Lossy,
+        Kind::Power,
+        Kind::PowerAll,
+        Kind::DiskFail,
+        Kind::DiskFull,
+        Kind::SyncFail,
+        Kind::DiskSlow,
+        Kind::DiskEmpty,
+        Kind::DiskOld,
+        Kind::Clock,
+        Kind::Impostor,
         Kind::ZkKill,
         Kind::ZkPause,
         Kind::ZkTerm,
@@ -91,6 +121,16 @@ impl Kind {
             Kind::CutController => "cut-controller",
             Kind::Slow => "slow",
             Kind::Lossy => "lossy",
+            Kind::Power => "power",
+            Kind::PowerAll => "power-all",
+            Kind::DiskFail => "disk-fail",
+            Kind::DiskFull => "disk-full",
+            Kind::SyncFail => "sync-fail",
+            Kind::DiskSlow => "disk-slow",
+            Kind::DiskEmpty => "disk-empty",
+            Kind::DiskOld => "disk-old",
+            Kind::Clock => "clock",
+            Kind::Impostor => "impostor",
             Kind::ZkKill => "zk-kill",
             Kind::ZkPause => "zk-pause",
             Kind::ZkTerm => "zk-term",
@@ -104,11 +144,28 @@ impl Kind {
         matches!(self, Kind::ZkKill | Kind::ZkPause | Kind::ZkTerm | Kind::ZkSplit | Kind::ZkAway)
     }
 
+    /// It is done to a broker's disk, clock or id: the broker runs above the shim.
+    pub fn is_of_machine(self) -> bool {
+        matches!(
+            self,
+            Kind::Power
+                | Kind::PowerAll
+                | Kind::DiskFail
+                | Kind::DiskFull
+                | Kind::SyncFail
+                | Kind::DiskSlow
+                | Kind::DiskEmpty
+                | Kind::DiskOld
+                | Kind::Clock
+                | Kind::Impostor
+        )
+    }
+
     /// How often it is drawn, beside the others of a list: those that stop everything are rare.
     fn weight(self) -> u32 {
         match self {
             Kind::Kill | Kind::Pause => 4,
-            Kind::KillAll | Kind::Unclean | Kind::ZkAway => 1,
+            Kind::KillAll | Kind::PowerAll | Kind::Unclean | Kind::ZkAway => 1,
             _ => 2,
         }
     }
@@ -116,13 +173,26 @@ impl Kind {
 
 /// Eight lists with names.
 pub const MIXES: [(&str, &[Kind]); 8] = [
-    ("crash", &[Kind::Kill, Kind::KillAll, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
-    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::ZkPause]),
-    ("roll", &[Kind::Term, Kind::ZkTerm]),
+    ("crash", &[Kind::Kill, Kind::KillAll, Kind::Power, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
+    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::Clock, Kind::ZkPause]),
+    ("roll", &[Kind::Term, Kind::Impostor, Kind::ZkTerm]),
     ("partition", &[Kind::Cut, Kind::CutIn, Kind::CutOut, Kind::CutZookeeper, Kind::CutController, Kind::ZkSplit]),
     ("zookeeper", &[Kind::CutZookeeper, Kind::ZkKill, Kind::ZkPause, Kind::ZkTerm, Kind::ZkSplit, Kind::ZkAway]),
-    ("slow", &[Kind::Slow, Kind::Lossy, Kind::Pause, Kind::Kill]),
-    ("disk", &[Kind::Kill]),
+    ("slow", &[Kind::Slow, Kind::Lossy, Kind::DiskSlow, Kind::Pause, Kind::Kill]),
+    (
+        "disk",
+        &[
+            Kind::Kill,
+            Kind::Power,
+            Kind::PowerAll,
+            Kind::DiskFail,
+            Kind::DiskFull,
+            Kind::SyncFail,
+            Kind::DiskSlow,
+            Kind::DiskEmpty,
+            Kind::DiskOld,
+        ],
+    ),
     ("everything", &Kind::ALL),
 ];
 
@@ -263,7 +333,7 @@ impl Plan {
                     _ => self.ms(7500, 14_000),
                 }
             }
-            Kind::Slow | Kind::Lossy => self.ms(4000, 10_000),
+            Kind::Slow | Kind::Lossy | Kind::DiskSlow | Kind::Clock => self.ms(4000, 10_000),
             Kind::ZkAway => self.ms(500, 8000),
             _ => self.ms(0, 3000),
         };

@@ -97,9 +97,8 @@ fn power(bench: &Bench) {
     assert_eq!(ends.get(&format!("{SYNCED}-0")), Some(&3), "{loss:?}");
     assert!(ends.get(&format!("{LEFT}-0")).is_none_or(|end| *end == 0), "{ends:?}: {loss:?}");
     let broker = bench.plan().start();
-    let place = |topic| {
-        eventually("a record taken", SOON, || produce(&broker, topic).filter(|(error, _)| *error == 0)).1
-    };
+    let place =
+        |topic| eventually("a record taken", SOON, || produce(&broker, topic).filter(|(error, _)| *error == 0)).1;
     assert_eq!((place(SYNCED), place(LEFT)), (3, 0), "after {loss:?}");
 }
 

@@ -1,10 +1,11 @@
 //! The cluster of a run: a network, three ZooKeeper servers, three brokers, and who looks at them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
+use crate::harness::broker::Plan;
 use crate::harness::zookeeper::{Ensemble, Place};
 use crate::harness::{Broker, Cluster, Kind};
 use crate::history::Role;
@@ -12,7 +13,7 @@ use crate::net::Net;
 use crate::options::{Options, Target};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topics;
-use crate::torment::brokers::{Brokers, Hands};
+use crate::torment::brokers::{Brokers, Hands, Machine};
 use crate::torment::{Log, Nodes};
 use crate::view::{View, is_whole};
 
@@ -61,7 +62,18 @@ impl World {
         let ensemble = Ensemble::start_at([place(0), place(1), place(2)]);
         // It would be removed at its end.
         let cluster = std::mem::ManuallyDrop::new(Cluster::on(&ensemble.address(), "torture"));
-        let running: Vec<_> = (0..BROKERS).map(|id| start_broker(&cluster, options, &net, &nodes, id)).collect();
+        let plans: Vec<_> = (0..BROKERS).map(|id| broker_plan(&cluster, options, &net, &nodes, id)).collect();
+        let machine = |shim: &PathBuf, plan: &Plan| {
+            let dir = cluster.dir.join(format!("machine{}", plan.id));
+            Machine::new(&dir, &plan.logs, shim).unwrap_or_else(|e| panic!("a machine for broker {}: {e}", plan.id))
+        };
+        let machines: Vec<Machine> =
+            options.shim.iter().flat_map(|shim| plans.iter().map(move |plan| machine(shim, plan))).collect();
+        let start = |(id, plan): (usize, Plan)| match machines.get(id) {
+            Some(machine) => machine.put_below(plan).start(),
+            None => plan.start(),
+        };
+        let running: Vec<_> = plans.into_iter().enumerate().map(start).collect();
         let addresses: Vec<_> = running.iter().map(Broker::address).collect();
         let role = Role { name: "driver".into(), producer: None, isolation: None, group: None };
         let driver = recorder.client(role);
@@ -76,6 +88,8 @@ impl World {
             nodes: nodes.clone(),
             admin: admin.clone(),
             topics: topics.clone(),
+            flushed: options.flush,
+            machines,
         };
         let brokers = Brokers::new(running, SESSION_TIMEOUT, hands);
         let connect = cluster.connect.clone();
@@ -107,7 +121,7 @@ pub fn kind(target: Target, id: usize) -> Kind {
     }
 }
 
-fn start_broker(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, id: usize) -> Broker {
+fn broker_plan(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, id: usize) -> Plan {
     let (node, address) = &nodes.brokers[id];
     let plan = cluster
         .broker(id as i32)
@@ -130,8 +144,10 @@ fn start_broker(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, 
         .with("controller.socket.timeout.ms", 3000)
         .with("log.cleaner.backoff.ms", 1000)
         .with("log.segment.bytes", 1 << 20)
+        .with("log.flush.offset.checkpoint.interval.ms", 1000)
         .with("auto.create.topics.enable", false);
     let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
     let program = options.ottla.as_deref().map(Path::to_path_buf);
-    program.iter().fold(plan, |plan, ottla| plan.with_program(ottla)).start()
+    let plan = program.iter().fold(plan, |plan, ottla| plan.with_program(ottla));
+    if options.flush { plan.with("log.flush.interval.messages", 1) } else { plan }
 }

@@ -3,6 +3,8 @@
 //! A broker that ends by itself once it has started is written down, and started again. One that can't start because ZooKeeper is away
 //! at that moment ends with a message, as Kafka does, and is started again, as every supervisor would.
 
+mod machines;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use crate::net::{Net, Way};
 use crate::plan::{Kind, Plan, Step, Whom};
 use crate::topics::Topics;
 use crate::view::{State, View};
+
+pub use machines::Machine;
 
 /// By so much later than its timeout the server may notice that a session is over, on a busy machine.
 const SESSION_SLACK: Duration = Duration::from_millis(2500);
@@ -39,6 +43,10 @@ pub struct Hands {
     pub admin: Admin,
     /// Of what.
     pub topics: Arc<Topics>,
+    /// Every record is synced before it is acknowledged.
+    pub flushed: bool,
+    /// What each broker runs on, by id; none when nothing is done to it.
+    pub machines: Vec<Machine>,
 }
 
 /// The brokers, each running or waiting to be started.
@@ -224,6 +232,11 @@ impl Brokers {
                 self.rest(self.past_session());
                 let showed = killed == others.len() && self.is_stopped(index);
                 self.signal(index, Signal::CONT);
+                showed
+            }
+            kind if kind.is_of_machine() => {
+                let (showed, what) = self.break_machine(index, step, view);
+                whom = what;
                 showed
             }
             Kind::Unclean => {

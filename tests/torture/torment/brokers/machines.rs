@@ -150,7 +150,8 @@ impl Brokers {
                 let isr = seen.states.get(&tp).map(|state| state.isr.clone()).unwrap_or_default();
                 let may_lead = |index: &usize| isr.is_empty() || isr.contains(&(*index as i32));
                 let left = (0..ends.len()).filter(may_lead).map(|index| ends[index].get(&name).copied().unwrap_or(0));
-                let from = left.min().unwrap_or(0);
+                // With `log.flush.interval.messages=1` nothing may be.
+                let from = if self.hands.flushed { i64::MAX } else { left.min().unwrap_or(0) };
                 self.hands.log.did_act(begin, Act::MayLose { tp, from, cause: Cause::AllLostPower });
             }
         }
@@ -177,7 +178,9 @@ impl Brokers {
         self.launch(index);
         self.rest(ago + Duration::from_secs(2));
         showed &= self.kill(index);
-        fs::remove_dir_all(&logs).and_then(|()| fs::rename(&copy, &logs)).expect("a killed broker's files can be changed");
+        fs::remove_dir_all(&logs)
+            .and_then(|()| fs::rename(&copy, &logs))
+            .expect("a killed broker's files can be changed");
         self.machine(index).disk.forget().expect("the record can be written");
         self.launch(index);
         showed
