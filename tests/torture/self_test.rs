@@ -175,9 +175,9 @@ fn day(ahead_s: i64) -> String {
 
 fn impostor(bench: &Bench) {
     let mut broker = bench.start();
-    let other = bench.cluster.broker(0).kind(bench.plan.kind);
     let logs: PathBuf = bench.cluster.dir.join("impostor");
-    let other = Plan { logs: logs.clone(), port: other.port, ..bench.plan.clone() };
+    let mut other = bench.plan.clone();
+    (other.port, other.logs) = (bench.cluster.broker(0).port, logs.clone());
     other.fails_to_start();
     assert_eq!(produce(&broker, SYNCED), Some((0, 3)));
     broker.assert_alive();

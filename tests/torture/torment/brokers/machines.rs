@@ -193,9 +193,10 @@ impl Brokers {
     /// A second process with the id of one that lives, at another port and with a disk of its own: it may not start.
     fn send_impostor(&mut self, index: usize) -> bool {
         let Slot::Running(_) = &self.slots[index] else { return false };
-        let plan = self.plan(index).clone();
+        let mut plan = self.plan(index).clone();
         let logs = plan.logs.with_extension("impostor");
-        let mut impostor = BrokerPlan { port: plan.port + 1, logs: logs.clone(), ..plan }.begin();
+        (plan.port, plan.logs) = (plan.port + 1, logs.clone());
+        let mut impostor = plan.begin();
         let since = Instant::now();
         let mut ended = None;
         while ended.is_none() && !impostor.has_started() && since.elapsed() < TURNED_AWAY_WITHIN {
