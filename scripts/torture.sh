@@ -8,10 +8,10 @@
 #   --faults     a mix: crash, stall, roll, partition, zookeeper, slow, disk, everything (default); or names of faults and mixes with
 #                commas between them: a name that is none prints all
 #   --workload   queue (default), txn, groups or compacted
-#   --record     appends a row to RELIABILITY.md
 #   --flush      every record is synced before it is acknowledged: a loss of all power may lose nothing then
-#   --self-test  shows that a broker sees what is done to its disk and its clock, and ends
-#   --sabotage   brokers that are broken on purpose (src/base/sabotage.rs): the run succeeds when something is found
+#   --record     appends a row to RELIABILITY.md
+#   --each-once  each fault once and for long: the cluster must notice it; --self-test: the same of disks and clocks, on one broker
+#   --sabotage   a way to break the broker itself (src/base/sabotage.rs): the run succeeds when that is found
 #   --debug      a build with debug assertions, that tests use, in place of a release build
 #
 # Three ZooKeeper servers and three brokers run in a network of their own, in namespaces of this process: nothing of it is left, however it
@@ -25,7 +25,7 @@ for word; do case $word in -h | --help) sed -n '2,22s/^# \{0,1\}//p' "${BASH_SOU
 args=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --debug) debug=yes ;;
+    --debug) debug=debug ;;
     --target) target=${2:-}; args+=("$1" "$target"); shift ;;
     *) args+=("$1") ;;
   esac
@@ -34,7 +34,7 @@ done
 
 need_rust
 # shellcheck disable=SC2046
-need_packages zookeeper libfaketime $(compiler) $(java_runtime) $(lacking ip iproute2) $(lacking iptables iptables) $(lacking unshare util-linux)
+need_packages zookeeper $(compiler) $(java_runtime) $(lacking ip iproute2) $(lacking iptables iptables) $(lacking unshare util-linux) libfaketime
 if [ "$target" != ottla ]; then
   # shellcheck disable=SC2046
   need_packages $(java_compiler) $(lacking mvn maven)
@@ -43,11 +43,11 @@ fi
 
 cd "$repo"
 say "building" >&2
-if [ -z "$debug" ]; then
-  cargo build --quiet --release --bin ottla --features torture >&2
-  args+=(--ottla "${CARGO_TARGET_DIR:-$repo/target}/release/ottla")
-fi
-# Between brokers and their disks. What is broken below the C library must go through it: the feature does that.
+built=${CARGO_TARGET_DIR:-$repo/target}/${debug:-release}
+# The broker with its calls through the C library, and the library that is loaded below it. What is shipped is built by others.
+if [ -n "$debug" ]; then cargo build --quiet --bin ottla --features torture; else cargo build --quiet --release --bin ottla --features torture; fi >&2
 cargo build --quiet --package ottla-torture-shim >&2
-args+=(--shim "${CARGO_TARGET_DIR:-$repo/target}/debug/libottla_torture_shim.so")
-exec cargo test --quiet --test torture ${debug:+--features torture} -- "${args[@]}"
+mkdir -p "$built/torture"
+cp "$built/ottla" "$built/torture/ottla"
+args+=(--ottla "$built/torture/ottla" --shim "${CARGO_TARGET_DIR:-$repo/target}/debug/libottla_torture_shim.so")
+exec cargo test --quiet --test torture -- "${args[@]}"

@@ -9,11 +9,6 @@ use crate::history::{History, Sight, Teller, What};
 const OTHERS: [&str; 14] = [
     "slow",
     "lossy",
-    "zk-kill",
-    "zk-pause",
-    "zk-term",
-    "zk-split",
-    "zk-away",
     "disk-fail",
     "disk-full",
     "sync-fail",
@@ -21,6 +16,11 @@ const OTHERS: [&str; 14] = [
     "disk-old",
     "clock",
     "impostor",
+    "zk-kill",
+    "zk-pause",
+    "zk-term",
+    "zk-split",
+    "zk-away",
 ];
 /// What began to show in the last moment is written down after it.
 const LATER_US: u64 = 1_500_000;

@@ -35,10 +35,10 @@ pub struct Options {
     /// Every record is synced before it is acknowledged: even when all brokers lose power nothing may be lost.
     #[arg(long)]
     pub flush: bool,
-    /// The built library that stands between brokers and their disks; without it nothing is done to disks and clocks.
+    /// The library to be loaded below brokers, so that their disks can fail: without it they don't.
     #[arg(long)]
     pub shim: Option<PathBuf>,
-    /// Shows that brokers see what is done to their disks and clocks, and ends.
+    /// Each fault of disk and clock on a broker alone, to see that it notices it.
     #[arg(long, requires = "shim")]
     pub self_test: bool,
     /// Where the history and the brokers' files are while it runs, and stay when something was found.

@@ -38,25 +38,25 @@ pub enum Kind {
     Slow,
     /// A part of what comes to a broker is lost.
     Lossy,
-    /// kill -9 of a broker, and what was not synced is gone.
+    /// A broker loses power: a kill, and what it had not synced is gone, or a part of that.
     Power,
-    /// The same of all brokers at once.
+    /// All brokers lose power at once.
     PowerAll,
-    /// A broker's writes fail.
+    /// Writes of a broker fail.
     DiskFail,
     /// A broker's disk is full.
     DiskFull,
-    /// A broker's syncs fail.
+    /// Syncs of a broker fail.
     SyncFail,
-    /// A broker's writes and syncs take long.
+    /// A broker's disk is slow.
     DiskSlow,
-    /// A broker is killed, and comes back with an empty disk.
+    /// A broker is killed, and its disk comes back empty.
     DiskEmpty,
-    /// A broker is killed, and comes back with the disk as it was a while before.
+    /// A broker is killed, and its disk comes back as it was a while ago.
     DiskOld,
     /// A broker's wall clock jumps, and back.
     Clock,
-    /// A second process claims a live broker's id.
+    /// A second process claims the id of a broker that lives.
     Impostor,
     /// kill -9 of a ZooKeeper server.
     ZkKill,
@@ -144,8 +144,8 @@ impl Kind {
         matches!(self, Kind::ZkKill | Kind::ZkPause | Kind::ZkTerm | Kind::ZkSplit | Kind::ZkAway)
     }
 
-    /// It is done to a broker's disk, clock or id: the broker runs above the shim.
-    pub fn is_of_machine(self) -> bool {
+    /// It is done to the disk or clock below a broker, or by a stranger: it takes a machine of the harness's own.
+    pub fn needs_machine(self) -> bool {
         matches!(
             self,
             Kind::Power
@@ -165,7 +165,7 @@ impl Kind {
     fn weight(self) -> u32 {
         match self {
             Kind::Kill | Kind::Pause => 4,
-            Kind::KillAll | Kind::PowerAll | Kind::Unclean | Kind::ZkAway => 1,
+            Kind::KillAll | Kind::PowerAll | Kind::Unclean | Kind::Impostor | Kind::ZkAway => 1,
             _ => 2,
         }
     }
@@ -173,24 +173,23 @@ impl Kind {
 
 /// Eight lists with names.
 pub const MIXES: [(&str, &[Kind]); 8] = [
-    ("crash", &[Kind::Kill, Kind::KillAll, Kind::Power, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
-    ("stall", &[Kind::Pause, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::Clock, Kind::ZkPause]),
-    ("roll", &[Kind::Term, Kind::Impostor, Kind::ZkTerm]),
+    ("crash", &[Kind::Kill, Kind::KillAll, Kind::LeaderAhead, Kind::FollowersBehind, Kind::ZkKill]),
+    ("stall", &[Kind::Pause, Kind::Clock, Kind::LeaderAhead, Kind::Unclean, Kind::FollowersBehind, Kind::ZkPause]),
+    ("roll", &[Kind::Term, Kind::ZkTerm]),
     ("partition", &[Kind::Cut, Kind::CutIn, Kind::CutOut, Kind::CutZookeeper, Kind::CutController, Kind::ZkSplit]),
     ("zookeeper", &[Kind::CutZookeeper, Kind::ZkKill, Kind::ZkPause, Kind::ZkTerm, Kind::ZkSplit, Kind::ZkAway]),
-    ("slow", &[Kind::Slow, Kind::Lossy, Kind::DiskSlow, Kind::Pause, Kind::Kill]),
+    ("slow", &[Kind::Slow, Kind::Lossy, Kind::Pause, Kind::Kill]),
     (
         "disk",
         &[
-            Kind::Kill,
             Kind::Power,
-            Kind::PowerAll,
             Kind::DiskFail,
             Kind::DiskFull,
             Kind::SyncFail,
             Kind::DiskSlow,
             Kind::DiskEmpty,
             Kind::DiskOld,
+            Kind::Impostor,
         ],
     ),
     ("everything", &Kind::ALL),

@@ -79,10 +79,13 @@ impl Run<'_> {
     /// The command that does it again.
     pub fn command(&self) -> String {
         let Options { target, faults, workload, sabotage, .. } = self.options;
+        let time = match self.options.each_once {
+            true => "--each-once".into(),
+            false => format!("--seconds {}", self.time.as_secs()),
+        };
         let mut text = format!(
-            "scripts/torture.sh --target {} --seconds {} --seed {} --faults {faults} --workload {}",
+            "scripts/torture.sh --target {} {time} --seed {} --faults {faults} --workload {}",
             name(target),
-            self.time.as_secs(),
             self.seed,
             name(workload)
         );

@@ -178,9 +178,10 @@ fn day(ahead_s: i64) -> String {
 
 fn impostor(bench: &Bench) {
     let mut broker = bench.start();
+    let other = bench.cluster.broker(0).kind(bench.plan.kind);
     let logs: PathBuf = bench.cluster.dir.join("impostor");
-    let mut other = bench.plan.clone();
-    (other.port, other.logs) = (bench.cluster.broker(0).port, logs.clone());
+    let (port, mut other) = (other.port, bench.plan.clone());
+    (other.logs, other.port) = (logs.clone(), port);
     other.fails_to_start();
     assert_eq!(produce(&broker, SYNCED), Some((0, 3)));
     broker.assert_alive();

@@ -1,11 +1,11 @@
 //! The cluster of a run: a network, three ZooKeeper servers, three brokers, and who looks at them.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
-use crate::harness::broker::Plan;
 use crate::harness::zookeeper::{Ensemble, Place};
 use crate::harness::{Broker, Cluster, Kind};
 use crate::history::Role;
@@ -13,7 +13,8 @@ use crate::net::Net;
 use crate::options::{Options, Target};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topics;
-use crate::torment::brokers::{Brokers, Hands, Machine};
+use crate::torment::brokers::machines::Machine;
+use crate::torment::brokers::{Brokers, Hands};
 use crate::torment::{Log, Nodes};
 use crate::view::{View, is_whole};
 
@@ -62,18 +63,9 @@ impl World {
         let ensemble = Ensemble::start_at([place(0), place(1), place(2)]);
         // It would be removed at its end.
         let cluster = std::mem::ManuallyDrop::new(Cluster::on(&ensemble.address(), "torture"));
-        let plans: Vec<_> = (0..BROKERS).map(|id| broker_plan(&cluster, options, &net, &nodes, id)).collect();
-        let machine = |shim: &PathBuf, plan: &Plan| {
-            let dir = cluster.dir.join(format!("machine{}", plan.id));
-            Machine::new(&dir, &plan.logs, shim).unwrap_or_else(|e| panic!("a machine for broker {}: {e}", plan.id))
-        };
-        let machines: Vec<Machine> =
-            options.shim.iter().flat_map(|shim| plans.iter().map(move |plan| machine(shim, plan))).collect();
-        let start = |(id, plan): (usize, Plan)| match machines.get(id) {
-            Some(machine) => machine.put_below(plan).start(),
-            None => plan.start(),
-        };
-        let running: Vec<_> = plans.into_iter().enumerate().map(start).collect();
+        let machines = machines(&cluster, options);
+        let start = |id| start_broker(&cluster, options, &net, &nodes, machines.get(id), id);
+        let running: Vec<_> = (0..BROKERS).map(start).collect();
         let addresses: Vec<_> = running.iter().map(Broker::address).collect();
         let role = Role { name: "driver".into(), producer: None, isolation: None, group: None };
         let driver = recorder.client(role);
@@ -121,7 +113,24 @@ pub fn kind(target: Target, id: usize) -> Kind {
     }
 }
 
-fn broker_plan(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, id: usize) -> Plan {
+/// One a broker, where there is a shim.
+fn machines(cluster: &Cluster, options: &Options) -> Vec<Machine> {
+    let Some(shim) = &options.shim else { return Vec::new() };
+    let machine = |id: usize| {
+        let dir = cluster.dir.join(format!("machine{id}"));
+        fs::create_dir_all(&dir).and_then(|()| Machine::new(&dir, &cluster.broker(id as i32).logs, shim))
+    };
+    (0..BROKERS).map(|id| machine(id).unwrap_or_else(|e| panic!("the machine of broker {id}: {e}"))).collect()
+}
+
+fn start_broker(
+    cluster: &Cluster,
+    options: &Options,
+    net: &Net,
+    nodes: &Nodes,
+    machine: Option<&Machine>,
+    id: usize,
+) -> Broker {
     let (node, address) = &nodes.brokers[id];
     let plan = cluster
         .broker(id as i32)
@@ -147,7 +156,8 @@ fn broker_plan(cluster: &Cluster, options: &Options, net: &Net, nodes: &Nodes, i
         .with("log.flush.offset.checkpoint.interval.ms", 1000)
         .with("auto.create.topics.enable", false);
     let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
+    let plan = machine.iter().fold(plan, |plan, machine| machine.put_below(plan));
+    let plan = if options.flush { plan.with("log.flush.interval.messages", 1) } else { plan };
     let program = options.ottla.as_deref().map(Path::to_path_buf);
-    let plan = program.iter().fold(plan, |plan, ottla| plan.with_program(ottla));
-    if options.flush { plan.with("log.flush.interval.messages", 1) } else { plan }
+    program.iter().fold(plan, |plan, ottla| plan.with_program(ottla)).start()
 }

@@ -3,7 +3,7 @@
 //! A broker that ends by itself once it has started is written down, and started again. One that can't start because ZooKeeper is away
 //! at that moment ends with a message, as Kafka does, and is started again, as every supervisor would.
 
-mod machines;
+pub mod machines;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::{Log, Nodes};
+use machines::Machine;
+
 use crate::admin::Admin;
 use crate::harness::Broker;
 use crate::harness::broker::Plan as BrokerPlan;
@@ -21,8 +23,6 @@ use crate::net::{Net, Way};
 use crate::plan::{Kind, Plan, Step, Whom};
 use crate::topics::Topics;
 use crate::view::{State, View};
-
-pub use machines::Machine;
 
 /// By so much later than its timeout the server may notice that a session is over, on a busy machine.
 const SESSION_SLACK: Duration = Duration::from_millis(2500);
@@ -45,7 +45,7 @@ pub struct Hands {
     pub topics: Arc<Topics>,
     /// Every record is synced before it is acknowledged.
     pub flushed: bool,
-    /// What each broker runs on, by id; none when nothing is done to it.
+    /// What each broker runs on; none where disks and clocks are the system's own.
     pub machines: Vec<Machine>,
 }
 
@@ -234,14 +234,14 @@ impl Brokers {
                 self.signal(index, Signal::CONT);
                 showed
             }
-            kind if kind.is_of_machine() => {
-                let (showed, what) = self.break_machine(index, step, view);
-                whom = what;
-                showed
-            }
             Kind::Unclean => {
                 let (how, what) = self.elect_uncleanly(step.whom, view).unwrap_or((false, "no partition".into()));
                 whom = what;
+                how
+            }
+            kind if kind.needs_machine() => {
+                let how;
+                (how, whom) = self.break_machine(index, step, view);
                 how
             }
             _ => {

@@ -17,6 +17,8 @@ use crate::view::View;
 
 /// A broker whose only directory has failed ends within this.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// Else the next fault is drawn.
+const IN_SYNC_WITHIN: Duration = Duration::from_secs(30);
 /// A broker that may not start says so within this, a Java one on a busy machine too.
 const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -64,6 +66,8 @@ impl Brokers {
                 (loss.is_some(), format!("{whom}: {}", describe(loss.as_ref())))
             }
             Kind::PowerAll => (self.all_lose_power(step.time, &mut rng, view), "all brokers".into()),
+            // What one disk loses the others have, if all are in sync.
+            Kind::DiskEmpty | Kind::DiskOld if !self.await_in_sync(view) => (false, format!("{whom}: not all in sync")),
             Kind::DiskEmpty => (self.empty_disk(index, step.time), whom),
             Kind::DiskOld => (self.old_disk(index, step.time), whom),
             Kind::Clock => {
@@ -75,6 +79,19 @@ impl Brokers {
             Kind::Impostor => (self.send_impostor(index), whom),
             other => panic!("{other:?} is not done to a machine"),
         }
+    }
+
+    fn await_in_sync(&mut self, view: &View) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < IN_SYNC_WITHIN {
+            let seen = view.seen();
+            let is_new = seen.at.is_some_and(|at| at > since);
+            if is_new && seen.states.values().all(|state| state.isr.len() == self.slots.len()) {
+                return true;
+            }
+            self.rest(Duration::from_millis(100));
+        }
+        false
     }
 
     fn machine(&self, index: usize) -> &Machine {
