@@ -1,12 +1,27 @@
 //! Did the cluster notice what was done to it? Pure: by the history, for a run in which each fault lasts longer than a session.
 //!
 //! A fault of a broker is noticed when ZooKeeper has a partition with fewer replicas in sync before it is over. Of slow and lossy links
-//! the counters of the link tell, of ZooKeeper servers that they do not answer: the driver looks at these itself.
+//! the counters of the link tell, of disks those of the shim, of ZooKeeper servers that they do not answer: the driver looks at these itself.
 
 use crate::history::{History, Sight, Teller, What};
 
 /// Faults that need not show in the ISR.
-const OTHERS: [&str; 7] = ["slow", "lossy", "zk-kill", "zk-pause", "zk-term", "zk-split", "zk-away"];
+const OTHERS: [&str; 14] = [
+    "slow",
+    "lossy",
+    "disk-fail",
+    "disk-full",
+    "sync-fail",
+    "disk-slow",
+    "disk-old",
+    "clock",
+    "impostor",
+    "zk-kill",
+    "zk-pause",
+    "zk-term",
+    "zk-split",
+    "zk-away",
+];
 /// What began to show in the last moment is written down after it.
 const LATER_US: u64 = 1_500_000;
 

@@ -32,6 +32,9 @@ pub struct Options {
     /// Another build of Ottla than the one for tests.
     #[arg(long)]
     pub ottla: Option<PathBuf>,
+    /// Every record is synced before it is acknowledged: even when all brokers lose power nothing may be lost.
+    #[arg(long)]
+    pub flush: bool,
     /// The library to be loaded below brokers, so that their disks can fail: without it they don't.
     #[arg(long)]
     pub shim: Option<PathBuf>,

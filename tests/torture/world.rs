@@ -80,6 +80,7 @@ impl World {
             nodes: nodes.clone(),
             admin: admin.clone(),
             topics: topics.clone(),
+            flushed: options.flush,
             machines,
         };
         let brokers = Brokers::new(running, SESSION_TIMEOUT, hands);
@@ -152,9 +153,11 @@ fn start_broker(
         .with("controller.socket.timeout.ms", 3000)
         .with("log.cleaner.backoff.ms", 1000)
         .with("log.segment.bytes", 1 << 20)
+        .with("log.flush.offset.checkpoint.interval.ms", 1000)
         .with("auto.create.topics.enable", false);
     let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
     let plan = machine.iter().fold(plan, |plan, machine| machine.put_below(plan));
+    let plan = if options.flush { plan.with("log.flush.interval.messages", 1) } else { plan };
     let program = options.ottla.as_deref().map(Path::to_path_buf);
     program.iter().fold(plan, |plan, ottla| plan.with_program(ottla)).start()
 }

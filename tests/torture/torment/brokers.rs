@@ -43,6 +43,8 @@ pub struct Hands {
     pub admin: Admin,
     /// Of what.
     pub topics: Arc<Topics>,
+    /// Every record is synced before it is acknowledged.
+    pub flushed: bool,
     /// What each broker runs on; none where disks and clocks are the system's own.
     pub machines: Vec<Machine>,
 }

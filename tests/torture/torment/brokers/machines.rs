@@ -167,7 +167,8 @@ impl Brokers {
                 let isr = seen.states.get(&tp).map(|state| state.isr.clone()).unwrap_or_default();
                 let may_lead = |index: &usize| isr.is_empty() || isr.contains(&(*index as i32));
                 let left = (0..ends.len()).filter(may_lead).map(|index| ends[index].get(&name).copied().unwrap_or(0));
-                let from = left.min().unwrap_or(0);
+                // With `log.flush.interval.messages=1` nothing may be.
+                let from = if self.hands.flushed { i64::MAX } else { left.min().unwrap_or(0) };
                 self.hands.log.did_act(begin, Act::MayLose { tp, from, cause: Cause::AllLostPower });
             }
         }
