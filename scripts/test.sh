@@ -4,6 +4,7 @@
 #   test.sh [--prepare] [ARGS of cargo test]      for instance: test.sh --test cluster znodes::
 #   --prepare    only install
 #
+# Without arguments also three minutes of scripts/torture.sh.
 # From Debian: zookeeper, kcat, a JDK, Maven, Python's venv. From Maven Central: Apache Kafka, the broker Ottla is held against, with
 # its tools and Kafka Streams. From PyPI: three Kafka clients. What is fetched is kept in ~/.cache/ottla (OTTLA_CACHE). Rust must be there already.
 # With OTTLA_TEST_TARGET=apache the cluster tests hold Apache Kafka instead, to see that they ask for what Kafka does.
@@ -35,4 +36,12 @@ need_rust
 if [ "${1:-}" = --prepare ]; then say "all there"; exit; fi
 cd "$repo"
 say "cargo test $*"
-exec cargo test --no-fail-fast "$@"
+[ $# -eq 0 ] || exec cargo test --no-fail-fast "$@"
+status=0
+cargo test --no-fail-fast || status=$?
+for workload in queue txn; do
+  say "torture: $workload"
+  "$repo/scripts/torture.sh" --debug --target "${OTTLA_TEST_TARGET:-ottla}" --seconds 75 --workload "$workload" \
+    --faults crash,stall,roll,partition,zookeeper,slow || status=$?
+done
+exit "$status"

@@ -2,7 +2,7 @@
 # Debian's ZooKeeper, run by hand: the service that its package would start (zookeeperd) is neither needed nor touched.
 #
 #   zookeeper.sh serve PORT DIR        a server on 127.0.0.1:PORT with its data in DIR, in the foreground
-#   zookeeper.sh serve PORT DIR ID PEER:ELECTION..
+#   zookeeper.sh serve PORT DIR ID [HOST:]PEER:ELECTION..
 #                                      the same as server ID of an ensemble: both inner ports of server 1, of server 2 and so on
 #   zookeeper.sh ready PORT            succeeds once the server on that port serves
 #   zookeeper.sh cli CONNECT COMMAND.. one command of zkCli, for instance: cli 127.0.0.1:2181 ls /brokers/ids
@@ -19,17 +19,23 @@ java_run() { # HEAP FLAGS... CLASS ARGS...
 }
 
 # fsync is off: these servers live as long as one test run, and the machine does not lose power inside it.
-serve() { # PORT DIR [ID PEER:ELECTION..]
-  local dir=$2 id=${3:-} number=0 ports
+serve() { # PORT DIR [ID [HOST:]PEER:ELECTION..]
+  local dir=$2 id=${3:-} number=0 host=127.0.0.1 peer
   mkdir -p "$dir/data"
-  printf '%s\n' tickTime=500 "dataDir=$dir/data" "clientPort=$1" clientPortAddress=127.0.0.1 admin.enableServer=false maxClientCnxns=0 \
+  printf '%s\n' tickTime=500 "dataDir=$dir/data" "clientPort=$1" admin.enableServer=false maxClientCnxns=0 \
     4lw.commands.whitelist=srvr minSessionTimeout=1000 maxSessionTimeout=60000 > "$dir/zoo.cfg"
   if [ -n "$id" ]; then
     shift 3
     echo "$id" > "$dir/data/myid"
     printf '%s\n' initLimit=40 syncLimit=10 >> "$dir/zoo.cfg"
-    for ports; do number=$((number + 1)); echo "server.$number=127.0.0.1:$ports" >> "$dir/zoo.cfg"; done
+    for peer; do
+      number=$((number + 1))
+      case $peer in *:*:*) ;; *) peer=127.0.0.1:$peer ;; esac
+      echo "server.$number=$peer" >> "$dir/zoo.cfg"
+      [ "$number" != "$id" ] || host=${peer%%:*}
+    done
   fi
+  echo "clientPortAddress=$host" >> "$dir/zoo.cfg"
   java_run 256m -Dzookeeper.forceSync=no org.apache.zookeeper.server.quorum.QuorumPeerMain "$dir/zoo.cfg"
 }
 

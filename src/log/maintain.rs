@@ -14,6 +14,7 @@ use super::producers::Producers;
 use super::segment::Segment;
 use super::snapshots;
 use super::tail::Tail;
+use crate::base::sabotage::{self, Sabotage};
 
 impl LogWriter {
     /// Cuts everything from `offset` on. True when something was cut.
@@ -341,6 +342,9 @@ impl Log {
         let first = segments.partition_point(|s| s.base_offset() <= from).saturating_sub(1);
         let (dir, disk) = (self.dir_path(), &self.shared().disk);
         let synced = (|| {
+            if sabotage::is_on(Sabotage::SkipSync) {
+                return Ok(());
+            }
             let sync = |path: std::path::PathBuf| match disk.open(&path) {
                 Ok(file) => file.sync(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

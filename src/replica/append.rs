@@ -230,8 +230,12 @@ impl Written {
         if state.offline {
             return Some(Err(ErrorCode::KafkaStorageError));
         }
-        if state.role != Role::Leader || state.term != self.term {
+        let is_over = state.role != Role::Leader || state.term != self.term;
+        if is_over && !sabotage::is_on(Sabotage::AnswerOldWaiters) {
             return Some(Err(ErrorCode::NotLeaderOrFollower));
+        }
+        if state.role != Role::Leader {
+            return None; // sabotaged
         }
         if sabotage::is_on(Sabotage::AnswerBeforeReplication) {
             return Some(Ok(()));

@@ -12,6 +12,7 @@ use super::follower_fetch::{FollowerId, divergence};
 use super::partition::Partition;
 use super::table::Replicas;
 use super::wait::{Registration, Until, Waiter};
+use crate::base::sabotage::{self, Sabotage};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::disk::FileSlice;
 use crate::log::{AbortedTxn, EpochEnd, LogError, ReadRequest};
@@ -188,7 +189,8 @@ impl Replicas {
             Ok(found) => {
                 // Since Fetch 3 an incomplete first batch is of no use to anyone.
                 read.slice = found.slice.filter(|_| limits.hard_max_bytes || !found.first_batch_incomplete);
-                read.aborted = limits.committed_transactions_only.then_some(found.aborted);
+                let aborted = if sabotage::is_on(Sabotage::ServeAborted) { Vec::new() } else { found.aborted };
+                read.aborted = limits.committed_transactions_only.then_some(aborted);
             }
             Err(error) => return PartitionRead::failed(error.code()),
         }

@@ -7,6 +7,7 @@
 // Tests are the world outside the broker: they have clocks, sleeps between two looks, and sockets of their own.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../harness/mod.rs"]
 mod harness;
 
 mod admin_calls;
@@ -28,7 +29,6 @@ mod frames;
 mod group_input;
 mod groups;
 mod handover;
-mod history;
 mod log_dirs;
 mod lost_disk;
 mod metamorphosis;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ottla::base::metrics::{Histogram, Metrics};
+use ottla::base::sabotage::{self, Sabotage};
 
 #[test]
 fn quantiles_are_those_of_the_sorted_times_within_an_eighth() {
@@ -59,4 +60,18 @@ fn topic_that_is_forgotten_begins_anew() {
     assert_eq!(metrics.topic(&"t".into()).bytes_in.get(), 5);
     metrics.forget_topic("t");
     assert_eq!(metrics.topic(&"t".into()).bytes_in.get(), 0);
+}
+
+#[test]
+fn broker_that_can_t_be_broken_on_purpose_does_not_start_when_it_is_asked_to_and_one_that_can_knows_what_it_is_asked() {
+    for (name, _) in Sabotage::ALL {
+        let error = sabotage::check(Some(name), false).expect_err("refused");
+        assert_eq!(error, "OTTLA_SABOTAGE is set, and this build can't be broken on purpose: unset it");
+        assert_eq!(sabotage::check(Some(name), true), Ok(()));
+    }
+    assert!(sabotage::check(Some(""), false).is_err());
+    let error = sabotage::check(Some("answer-never"), true).expect_err("refused");
+    assert!(error.contains("\"answer-never\"") && error.contains("skip-sync, answer-old-waiters"), "{error}");
+    assert_eq!((sabotage::check(None, false), sabotage::check(None, true)), (Ok(()), Ok(())));
+    assert!(Sabotage::ALL.iter().all(|(_, which)| !sabotage::is_on(*which)));
 }

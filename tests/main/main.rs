@@ -18,6 +18,7 @@ mod record;
 mod replica;
 mod server;
 mod tools;
+mod torture;
 mod txn;
 mod wire;
 mod zk;

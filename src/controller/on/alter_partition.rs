@@ -1,5 +1,6 @@
 //! Event AlterPartition: a leader proposes new ISRs (KIP-497). The checks are pure; accepted proposals are written together.
 
+use crate::base::sabotage::{self, Sabotage};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::config::loggers::STATE_CHANGE;
 use crate::controller::context::LeaderAndIsr;
@@ -96,7 +97,8 @@ impl Core {
         if !self.is_active() {
             return Ok(Err(ErrorCode::NotController));
         }
-        if self.ctx.brokers.get(&broker).is_none_or(|known| known.epoch != broker_epoch) {
+        let is_unfenced = sabotage::is_on(Sabotage::IsrChangeNotFenced);
+        if self.ctx.brokers.get(&broker).is_none_or(|known| known.epoch != broker_epoch) && !is_unfenced {
             tracing::info!(broker, broker_epoch, "AlterPartition of an unknown or earlier life of a broker refused");
             return Ok(Err(ErrorCode::StaleBrokerEpoch));
         }
@@ -109,8 +111,12 @@ impl Core {
                 None => Err(ErrorCode::UnknownTopicId),
                 Some(name) => {
                     named.push(name.clone());
-                    let proposed = LeaderAndIsr { leader: broker, leader_epoch, isr, recovering, partition_epoch };
-                    match self.ctx.leadership(&name).map(|l| &l.state) {
+                    let mut proposed = LeaderAndIsr { leader: broker, leader_epoch, isr, recovering, partition_epoch };
+                    let current = self.ctx.leadership(&name).map(|l| &l.state);
+                    if let Some(current) = current.filter(|_| is_unfenced) {
+                        proposed = LeaderAndIsr { isr: proposed.isr, ..current.clone() };
+                    }
+                    match current {
                         None => Err(ErrorCode::UnknownTopicOrPartition),
                         Some(current) => match judge(current, proposed, |id| self.ctx.is_live(id), version) {
                             Verdict::Same(state) => Ok(state),

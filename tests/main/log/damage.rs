@@ -240,7 +240,7 @@ async fn survive(steps: Vec<Step>) {
                 let start = log.start_offset();
                 let mut seed = usize::from(keep);
                 sim.lose_power(|n| {
-                    seed = seed * 31 + 7;
+                    seed = seed.wrapping_mul(31).wrapping_add(7);
                     seed % (n + 1)
                 });
                 log = reopened(&bed, &config, false, rp, start);

@@ -1,0 +1,152 @@
+//! What a run says: progress, its verdict, pages of the history, its row in RELIABILITY.md.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::harness::repository;
+use crate::options::{Options, name};
+use crate::plan::Kind;
+use crate::recorder::{Counts, Recorder};
+use crate::torment::{Done, Log};
+
+/// Between two lines of progress.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Says how it goes, as long as it lives.
+pub struct Progress {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to speak.
+    pub fn start(recorder: &Arc<Recorder>, log: &Arc<Log>) -> Self {
+        let over = Arc::<AtomicBool>::default();
+        let (recorder, log, stop) = (recorder.clone(), log.clone(), over.clone());
+        let thread = std::thread::spawn(move || {
+            let start = Instant::now();
+            let mut next = EVERY;
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(100));
+                if start.elapsed() >= next {
+                    next += EVERY;
+                    println!("{:>5} s  {}", start.elapsed().as_secs(), line(recorder.counts(), log.times()));
+                }
+            }
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn line(counts: Counts, faults: u32) -> String {
+    let Counts { operations, acked, read } = counts;
+    format!("{operations} operations, {faults} faults, {acked} acknowledged, {read} read")
+}
+
+/// A run that is over.
+pub struct Run<'a> {
+    /// Its settings.
+    pub options: &'a Options,
+    /// Its seed.
+    pub seed: u64,
+    /// How long the faults lasted.
+    pub time: Duration,
+    /// What was counted.
+    pub counts: Counts,
+    /// What was done.
+    pub faults: BTreeMap<Kind, Done>,
+    /// How many things were found.
+    pub anomalies: u64,
+}
+
+impl Run<'_> {
+    /// The command that does it again.
+    pub fn command(&self) -> String {
+        let Options { target, faults, workload, sabotage, .. } = self.options;
+        let time = match self.options.each_once {
+            true => "--each-once".into(),
+            false => format!("--seconds {}", self.time.as_secs()),
+        };
+        let mut text = format!(
+            "scripts/torture.sh --target {} {time} --seed {} --faults {faults} --workload {}",
+            name(target),
+            self.seed,
+            name(workload)
+        );
+        if let Some(what) = sabotage {
+            let _ = write!(text, " --sabotage {what}");
+        }
+        text
+    }
+
+    /// The last line.
+    pub fn verdict(&self) -> String {
+        let faults = self.faults.values().map(|done| done.times).sum();
+        let how = match (self.anomalies, &self.options.sabotage) {
+            (0, None) => "OK".into(),
+            (1, None) => "1 anomaly".into(),
+            (many, None) => format!("{many} anomalies"),
+            (0, Some(what)) => format!("MISSED {what}"),
+            (many, Some(what)) => format!("caught {what} with {many} anomalies"),
+        };
+        format!("verdict: {how}, {}", line(self.counts, faults))
+    }
+
+    /// How often each fault was done; with a number behind a slash where some of them did not show.
+    pub fn fault_list(&self) -> String {
+        let one = |(kind, done): (&Kind, &Done)| match done {
+            Done { times, showed } if times == showed => format!("{} {times}", kind.name()),
+            Done { times, showed } => format!("{} {showed}/{times}", kind.name()),
+        };
+        self.faults.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Adds the run to the table at the end of RELIABILITY.md.
+    pub fn record(&self) {
+        let file = repository().join("RELIABILITY.md");
+        let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let Options { target, faults, workload, .. } = self.options;
+        let Counts { operations, acked, read } = self.counts;
+        let minutes = self.time.as_secs_f64() / 60.0;
+        let row = format!(
+            "| {} | {} x {faults} | {minutes:.1} | {operations} | {acked} | {read} | {} | {} | {} | {} |\n",
+            name(target),
+            name(workload),
+            self.fault_list(),
+            self.anomalies,
+            self.seed,
+            versions()
+        );
+        fs::write(&file, text + &row).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    }
+}
+
+/// What ran: the commit of this repository.
+fn versions() -> String {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(repository());
+    let output = git.output().ok().filter(|output| output.status.success());
+    let commit = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+    format!("{} {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_else(|| "-".into()))
+}
+
+/// A directory is not more than this when it is worth keeping.
+pub fn keep(dir: &Path) {
+    println!("history and logs are in {}", dir.display());
+}
