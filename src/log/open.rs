@@ -96,6 +96,7 @@ impl Log {
             segments: Vec::new(),
             epochs: Epochs::default(),
             epochs_dirty: false,
+            cleaned_up_to: home.cleaned_up_to(&partition).unwrap_or(0),
             recovered: None,
         };
         opening.load_epochs()?;
@@ -239,6 +240,8 @@ pub(super) struct Opening<'a> {
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) epochs: Epochs,
     pub(super) epochs_dirty: bool,
+    /// Below this offset it was compacted.
+    pub(super) cleaned_up_to: i64,
     /// Producer state after recovery, and the newest snapshot.
     pub(super) recovered: Option<(Producers, i64)>,
 }

@@ -16,6 +16,7 @@
 //! | `coordinate` | transactions, groups, a coordinator that changes |
 //! | `partitions` | three brokers with thousands of partitions |
 //! | `twenty` | twenty brokers |
+//! | `swap` | three brokers replaced one after the other, under load |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -31,6 +32,7 @@ mod partitions;
 mod restart;
 mod rows;
 mod steady;
+mod swap;
 mod twenty;
 
 use std::path::PathBuf;
@@ -73,12 +75,14 @@ enum Work {
     Partitions,
     /// Twenty brokers with 20,000 partitions; Ottla alone.
     Twenty,
+    /// Three brokers, each replaced by one of the same or the other kind under load.
+    Swap,
 }
 
 impl Work {
     /// Measured only when asked for by name or with `--cluster`.
     fn needs_cluster(self) -> bool {
-        matches!(self, Self::Cluster | Self::Partitions | Self::Twenty | Self::Failover)
+        matches!(self, Self::Cluster | Self::Partitions | Self::Twenty | Self::Failover | Self::Swap)
     }
 }
 
@@ -180,6 +184,7 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             cluster::measure(bench, kind, round, &mut note)?;
             partitions::measure(bench, kind, round, &mut note)?;
             twenty::measure(bench, kind, round, &mut note)?;
+            swap::measure(bench, kind, round, &mut note)?;
         }
     }
     Ok(())

@@ -8,10 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ottla::wire::{
-    ElectLeadersRequest, MetadataRequest, MetadataResponse, ProduceRequest, ProduceRequestPartition,
-    ProduceRequestTopic,
-};
+use ottla::wire::{MetadataRequest, MetadataResponse, ProduceRequest, ProduceRequestPartition, ProduceRequestTopic};
 
 use crate::broker::{Broker, Kind, Plan};
 use crate::client::{self, Connection, METADATA_VERSION, PRODUCE_VERSION};
@@ -21,8 +18,6 @@ use crate::{Bench, Result, Work};
 const BROKERS: i32 = 3;
 const REPLICAS: i16 = 2;
 const ACKS_ALL: i16 = -1;
-const ELECT_LEADERS_VERSION: i16 = 2;
-const PREFERRED: i8 = 0;
 
 /// Partitions of a topic: Kafka's tools and users make large clusters of topics of that size.
 const TOPIC_PARTITIONS: i32 = 500;
@@ -169,12 +164,7 @@ impl Cluster {
         let ended = stop.join().map_err(|_| "stopping a broker panicked")??;
         self.brokers[usize::try_from(id)?] = Some(self.plans[usize::try_from(id)?].start()?);
         await_all(self.address(controller)?, &self.topics, |_, in_sync| in_sync == REPLICAS as usize)?;
-        let elect = ElectLeadersRequest {
-            election_type: PREFERRED,
-            topic_partitions: None,
-            timeout_ms: i32::try_from(LIMIT.as_millis())?,
-        };
-        Connection::to(self.address(controller)?)?.call(&elect, ELECT_LEADERS_VERSION)?;
+        Connection::to(self.address(controller)?)?.elect_preferred(LIMIT)?;
         Ok((moved, ended))
     }
 

@@ -105,6 +105,20 @@ pub static KILL_1K: Row = row(
 );
 pub static KILL_3K: Row = row("the same with 3,000 partitions, s", 2, Goal::Open);
 pub static KILL_10K: Row = row("the same with 10,000 partitions, s", 2, Goal::AtMost(2.0));
+pub static ROLL_AWAY: Row =
+    row("3 brokers under load, each restarted in turn: its id is away, SIGTERM to serving, s", 2, Goal::Open);
+pub static ROLL_IN_SYNC: Row = row("each restarted: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static ROLL_P99: Row = row("each restarted: produce acks=all, p99 of the 6 s from SIGTERM, ms", 0, Goal::Open);
+pub static ROLL_LONGEST: Row = row("each restarted: the longest produce, ms", 0, Goal::Open);
+pub static SWAP_AWAY: Row =
+    row("3 Apache brokers under load, Ottla in the place of each in turn: its id is away, s", 2, Goal::Open);
+pub static SWAP_IN_SYNC: Row = row("Ottla in Apache's place: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static SWAP_P99: Row = row("Ottla in Apache's place: produce p99, ms", 0, Goal::Open);
+pub static SWAP_LONGEST: Row = row("Ottla in Apache's place: the longest produce, ms", 0, Goal::Open);
+pub static BACK_AWAY: Row = row("the way back, Apache in Ottla's place in turn: its id is away, s", 2, Goal::Open);
+pub static BACK_IN_SYNC: Row = row("Apache in Ottla's place: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static BACK_P99: Row = row("Apache in Ottla's place: produce p99, ms", 0, Goal::Open);
+pub static BACK_LONGEST: Row = row("Apache in Ottla's place: the longest produce, ms", 0, Goal::Open);
 
 pub static TRANSACTION_ONE: Row = row("transactions of 10 records, one producer: ms each", 2, Goal::AtMost(2.5));
 pub static TRANSACTION_ONE_CPU: Row = row("the same: CPU ms per transaction", 2, Goal::AtMost(1.5));
@@ -127,7 +141,7 @@ pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the mos
 pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
 pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
 
-static ROWS: [&Row; 58] = [
+static ROWS: [&Row; 70] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -186,6 +200,18 @@ static ROWS: [&Row; 58] = [
     &TWENTY_MEMORY,
     &TWENTY_ROLL,
     &TWENTY_MEMORY_AFTER,
+    &ROLL_AWAY,
+    &ROLL_IN_SYNC,
+    &ROLL_P99,
+    &ROLL_LONGEST,
+    &SWAP_AWAY,
+    &SWAP_IN_SYNC,
+    &SWAP_P99,
+    &SWAP_LONGEST,
+    &BACK_AWAY,
+    &BACK_IN_SYNC,
+    &BACK_P99,
+    &BACK_LONGEST,
 ];
 
 /// Whose number it is.

@@ -311,6 +311,27 @@ async fn a_deposed_controller_is_refused_by_the_fence_and_resigns() {
     assert!(second.is_active());
 }
 
+/// Its node was deleted by somebody else: it lets others run first, for a second in which it answers all the same.
+#[tokio::test(start_paused = true)]
+async fn a_deposed_controller_waits_before_it_runs_again_and_answers_meanwhile() {
+    let world = World::new();
+    let mut only = world.broker(0).await;
+    let _other = world.broker(1).await; // registered, but it does not run
+    let controller = only.start();
+    only.forget().await;
+    let begin = tokio::time::Instant::now();
+    world.zk.remove("/controller");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!controller.is_active());
+    let answer = controller.controlled_shutdown(1, 0).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(begin.elapsed() < Duration::from_millis(500), "answered after {:?}", begin.elapsed());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!controller.is_active() && !world.exists("/controller"), "others have their turn");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(controller.is_active() && controller.status().epoch == 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_under_an_old_epoch_fails_and_ends_the_term() {
     let world = World::new();
