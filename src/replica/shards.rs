@@ -116,16 +116,14 @@ impl<S> Shards<S> {
     }
 
     fn settle(&self, partition: i32, load: u64, to: impl FnOnce(i32) -> Owned<S>) -> bool {
-        {
-            let mut owned = self.owned.write();
-            match owned.get_mut(&partition) {
-                Some(place @ Owned::Loading { .. }) => match *place {
-                    Owned::Loading { load: now, epoch } if now == load => *place = to(epoch),
-                    _ => return false,
-                },
-                _ => return false,
-            }
+        let mut owned = self.owned.write();
+        let Some(place) = owned.get_mut(&partition) else { return false };
+        let Owned::Loading { load: now, epoch } = *place else { return false };
+        if now != load {
+            return false;
         }
+        *place = to(epoch);
+        drop(owned);
         self.load_ended.notify_waiters();
         true
     }
