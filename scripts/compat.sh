@@ -69,7 +69,7 @@ build_librdkafka() {
   local flags=-fmacro-prefix-map=$source/tests/=
   cmake -S "$source" -B "$runner" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DRDKAFKA_BUILD_EXAMPLES=OFF \
     -DRDKAFKA_BUILD_TESTS=ON -DWITH_SASL=OFF -DENABLE_LZ4_EXT=OFF \
-    "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags" >"$runner.log" 2>&1 &&
+    "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags -DWITH_RAPIDJSON=1" >"$runner.log" 2>&1 &&
     cmake --build "$runner" --target test-runner -j "$(nproc)" >>"$runner.log" 2>&1 ||
     { rm -f "$runner/tests/test-runner"; tail -n 30 "$runner.log" >&2; die "could not build librdkafka's tests"; }
 }
@@ -191,6 +191,7 @@ librdkafka_test() { # KIND NUMBER[/PART] SCENARIO
   [ "$number" = "$2" ] || part=${2#*/}
   rm -rf "$dir"; mkdir -p "$dir"
   ln -s "$source/tests/fixtures" "$dir/fixtures"
+  ln -sfn "$source/src" "$dir/../src" # the schema of statistics
   cp -r "$source/tests/java" "$dir/java"
   printf 'java:\n\tmake -C java\n.PHONY: java\n' >"$dir/Makefile"
   printf '%s\n' broker.address.family=v4 test.timeout.multiplier=2 "bootstrap.servers=$bootstrap" >"$dir/test.conf"
@@ -201,7 +202,7 @@ librdkafka_test() { # KIND NUMBER[/PART] SCENARIO
     # shellcheck disable=SC2086
     TESTS=$number TEST_KAFKA_VERSION=$kafka_version RDKAFKA_TEST_CONF=$dir/test.conf KAFKA_PATH=$kafka_path ZK_ADDRESS=$zookeeper \
       BROKERS=$bootstrap LD_LIBRARY_PATH=$runner/src:$runner/src-cpp \
-      timeout -k 5 "$limit" stdbuf -oL "$runner/tests/test-runner" -p1 -L -s "$scenario" $quick
+      timeout -k 5 "$limit" stdbuf -oL "$runner/tests/test-runner" -p1 -L -s "$scenario" $quick || exit $?
   ) >"$dir/output" 2>&1 </dev/null || status=$?
   # The summary: one line a test that ran, `|<colour> NAME | STATE | SECONDSs <colour>| reason`.
   while IFS=$'\t' read -r name state seconds reason; do
