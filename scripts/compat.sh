@@ -136,6 +136,7 @@ start_cluster() {
       num.partitions=4 auto.create.topics.enable=true delete.topic.enable=true "default.replication.factor=$replicas" \
       "offsets.topic.replication.factor=$replicas" "transaction.state.log.replication.factor=$replicas" \
       "transaction.state.log.min.isr=$(((replicas + 1) / 2))" reserved.broker.max.id=65536 \
+      "broker.rack=RACK$id" replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector \
       zookeeper.session.timeout.ms=30000 "$@" >"$dir/broker-$id.properties"
     if [ "$kind" = ottla ]; then
       "$OTTLA_BIN" broker "$dir/broker-$id.properties" >"$dir/broker-$id.log" 2>&1 & pids+=($!)

@@ -54,6 +54,11 @@ impl World {
         let mut world = Self { _bed: bed, client };
         world.find_coordinator(1).await;
         world.find_coordinator(0).await;
+        let group = OffsetFetchRequestGroup { group_id: "group".into(), topics: None, ..Default::default() };
+        let fetch = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+        while world.client.ask(&fetch, 8).await.groups[0].error_code == ErrorCode::CoordinatorLoadInProgress.code() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         world
     }
 
