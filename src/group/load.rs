@@ -95,7 +95,7 @@ impl Loaded {
 }
 
 /// A value that can be read, or `Some(None)` for a tombstone. A value of a later version counts as not written: what was before it holds.
-/// (Kafka stops reading there, and coordinates with what it has.)
+/// (Kafka's load fails there, and it coordinates as if nothing had been written.)
 fn known<T>(offset: i64, read: Option<Result<T, RecordError>>) -> Result<Option<Option<T>>, RecordError> {
     match read {
         Some(Err(RecordError::UnknownVersion(version))) => {

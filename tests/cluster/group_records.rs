@@ -166,9 +166,11 @@ fn offsets_of_idle_groups_expire_with_tombstones_and_those_of_members_stay() {
     left(&broker.kill().start());
 }
 
-/// Apache Kafka stops its reading there, and coordinates with what it has read.
 #[test]
 fn values_of_a_later_kafka_are_skipped_by_coordinators_that_load() {
+    if target() == Kind::Apache {
+        return; // its load ends there, and it coordinates as if nothing had been written
+    }
     let cluster = Cluster::new("future-records");
     let broker = broker(&cluster);
     raw::create_and_await(&broker.address(), "topic", &[]);
@@ -205,10 +207,8 @@ fn values_of_a_later_kafka_are_skipped_by_coordinators_that_load() {
     let mut broker = broker.kill().start();
     assert_eq!(fetch(&broker, groups::GROUP, "topic"), 42, "what was before it holds");
     assert_eq!(init(&broker), (producer, 1));
-    if target() == Kind::Ottla {
-        assert_eq!(fetch(&broker, "later", "topic"), 7, "what comes after it is read");
-        let skipped = broker.output().matches("of an unknown version").count();
-        assert_eq!(skipped, 3, "each is told of");
-    }
+    assert_eq!(fetch(&broker, "later", "topic"), 7, "what comes after it is read");
+    let skipped = broker.output().matches("of an unknown version").count();
+    assert_eq!(skipped, 3, "each is told of");
     broker.assert_alive();
 }
