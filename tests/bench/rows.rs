@@ -128,6 +128,11 @@ pub static COMMIT: Row = row("8 groups commit 8 partitions each: us per commit",
 pub static COMMIT_CPU: Row = row("8 groups commit: CPU us per commit", 0, Goal::AtMost(100.0));
 pub static JOIN: Row = row("50 members join a group of 500 partitions, to all assigned: s", 2, Goal::AtMost(0.5));
 pub static LEAVE: Row = row("100 members, 1,000 partitions: one leaves, to all assigned: s", 2, Goal::TimesKafka(0.5));
+pub static SESSION_END: Row = row(
+    "100 members, 1,000 partitions: one is killed, from the end of its session to all assigned: s",
+    2,
+    Goal::TimesKafka(0.5),
+);
 pub static COORDINATOR_FAILOVER: Row = row(
     "2 brokers, 500,000 committed offsets: the coordinator is stopped, to the first answer of the next, ms",
     0,
@@ -169,6 +174,7 @@ static ROWS: [&Row; 70] = [
     &COMMIT_CPU,
     &JOIN,
     &LEAVE,
+    &SESSION_END,
     &COORDINATOR_FAILOVER,
     &COMPACT_PLAIN,
     &COMPACT_ZSTD,
