@@ -2,17 +2,18 @@
 //!
 //! Linux lets a thread that wakes up take the place of one with a longer slice (`sched_setattr`, from 6.12 on; before, nothing changes).
 //! With equal slices it waits until the other's is over, milliseconds, on a machine whose cores are all at work. A lower priority is
-//! no such courtesy: it takes the share away, and whoever waits for what the thread holds waits for it all the longer.
+//! no such courtesy: it takes the share away, and whoever waits for what the thread holds waits for it all the longer. Beware: a slice
+//! is also what the whole control group waits for when another group has the core, so it must not be much longer than the others'.
 
 use std::mem::size_of;
 
-/// While it lives, the thread that made it has the longest slice.
+/// While it lives, the thread that made it has a longer slice than threads have by default.
 #[derive(Debug)]
 pub(super) struct LongSlice(());
 
 impl LongSlice {
     pub(super) fn begin() -> Self {
-        set_slice(LONGEST_NS);
+        set_slice(LONG_NS);
         Self(())
     }
 }
@@ -23,8 +24,8 @@ impl Drop for LongSlice {
     }
 }
 
-/// The kernel's bound.
-const LONGEST_NS: u64 = 100_000_000;
+/// The kernel's default is 0.7 to 3 ms, by the number of cores.
+const LONG_NS: u64 = 5_000_000;
 /// The kernel's own choice.
 const DEFAULT: u64 = 0;
 
