@@ -144,7 +144,11 @@ fn open_loop(path: &Path, length: Duration) -> Result<Latencies> {
 fn beside_a_busy_thread<T>(work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::hint::spin_loop()
+            }
+        });
         let result = work();
         done.store(true, Ordering::Relaxed);
         result
