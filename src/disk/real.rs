@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -104,6 +104,12 @@ impl RealFile {
     pub(super) fn read_ahead(&self, position: u64, len: usize) {
         let _ =
             rustix::fs::fadvise(&self.0, position, std::num::NonZeroU64::new(len as u64), rustix::fs::Advice::WillNeed);
+    }
+
+    pub(super) fn start_sync(&self, position: u64, len: usize) {
+        let (Ok(at), Ok(len)) = (position.try_into(), len.try_into()) else { return };
+        // SAFETY: the descriptor is this file's, open as long as `self` is; the call touches no memory of the process.
+        let _ = unsafe { libc::sync_file_range(self.0.as_raw_fd(), at, len, libc::SYNC_FILE_RANGE_WRITE) };
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
