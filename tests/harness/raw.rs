@@ -45,7 +45,7 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, correlation: 0 })
+        Ok(Self { stream, correlation: 0, client_id: StrBytes::from_static_str("test") })
     }
 
     /// As [`Connection::call`], where no answer is no failure of the test. Not to be used again after an error.
