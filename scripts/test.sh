@@ -41,6 +41,7 @@ status=0
 cargo test --no-fail-fast || status=$?
 for workload in queue txn; do
   say "torture: $workload"
-  "$repo/scripts/torture.sh" --debug --target "${OTTLA_TEST_TARGET:-ottla}" --seconds 75 --workload "$workload" || status=$?
+  "$repo/scripts/torture.sh" --debug --target "${OTTLA_TEST_TARGET:-ottla}" --seconds 75 --workload "$workload" \
+    --faults crash,stall,roll,partition,zookeeper,slow || status=$?
 done
 exit "$status"
