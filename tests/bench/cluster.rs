@@ -20,8 +20,10 @@ const LARGE_BYTES: u64 = 300_000_000;
 const SMALL_REQUESTS: u64 = 20_000;
 const ONE_IN_FLIGHT_REQUESTS: u64 = 2_000;
 
-/// Half of the peak is held so long: the page cache takes it all, so that it is not the disk's rate which is seen.
-const HALF_PEAK_TIME: Duration = Duration::from_secs(5);
+/// Half of the peak is held so long, or for so many bytes: the page cache takes them all, three times, before the kernel begins to write
+/// them to the disk, whose rate is not looked at.
+const HALF_PEAK_TIME: Duration = Duration::from_secs(10);
+const HALF_PEAK_BYTES: u64 = 500_000_000;
 
 /// What a reassignment moves, and the longest it may take.
 const MOVED_BYTES: u64 = 2_000_000_000;
@@ -93,7 +95,8 @@ fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static 
     note(&rows::CLUSTER_ONE_P50, one.quantile_ms(0.5));
     note(&rows::CLUSTER_ONE_SECONDS, begin.elapsed().as_secs_f64() * 1e9 / (requests * batch.len() as u64) as f64);
     rustix::fs::sync();
-    let mut half = load::open_loop(leader.peer()?, &large, per_second, HALF_PEAK_TIME)?;
+    let time = Duration::from_secs_f64(HALF_PEAK_BYTES as f64 / (per_second * batch.len() as u64) as f64);
+    let mut half = load::open_loop(leader.peer()?, &large, per_second, time.min(HALF_PEAK_TIME))?;
     note(&rows::CLUSTER_HALF_P50, half.quantile_ms(0.5));
     note(&rows::CLUSTER_HALF_P999, half.quantile_ms(0.999));
     let count = bench.scaled(SMALL_REQUESTS);
