@@ -2,7 +2,7 @@
 # Ottla beside Apache Kafka and this machine's floor: prints the Markdown table of BENCHMARKS.md, progress to standard error.
 #
 #   bench.sh [WORK..] [--rounds N] [--quick] [--cluster] [--only ottla|kafka]
-#   WORK        produce, fetch, open, start, memory, restart, reconnect, coordinate, failover, compact, cluster, partitions; without any, all that need one broker
+#   WORK        produce, fetch, open, start, memory, restart, reconnect, coordinate, failover, compact, cluster, partitions, twenty, swap; without any, all that need one broker
 #   --rounds    how often everything is measured (default 5); the table shows the median, the least and the most
 #   --quick     a tenth of the load, one round: to see that it works
 #   --cluster   also the rows of three brokers on this machine

@@ -2,8 +2,9 @@
 # Images of the names that the Dockerfile and docker-compose.yml start from, made from Debian's packages, for where the official ones
 # can't be pulled. Those that are there already stay.
 #
-#   docker-stand-ins.sh            debian:bookworm-slim, zookeeper:3.8, bitnami/zookeeper
-#   docker-stand-ins.sh BINARY     also ottla-binary, with that ottla binary in it: docker build --build-arg BINARY=ottla-binary
+#   docker-stand-ins.sh            debian:bookworm-slim, zookeeper:3.8, bitnami/zookeeper, and rust:1.95-slim-bookworm out of this
+#                                  machine's Rust and the crates that it has fetched
+#   docker-stand-ins.sh BINARY     instead of rust ottla-binary, with that ottla binary in it: docker build --build-arg BINARY=ottla-binary
 #
 # Needs root, a Docker engine, and debootstrap (installed where it is missing). OTTLA_MIRROR: another mirror of Debian.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -76,4 +77,24 @@ if [ -n "$binary" ]; then
   cp "$binary" "$work/binary/ottla"
   printf '%s\n' 'FROM debian:bookworm-slim' 'COPY ottla /src/target/release/ottla' >"$work/binary/Dockerfile"
   docker build --quiet -t ottla-binary "$work/binary" >/dev/null
+fi
+
+# The name that the Dockerfile compiles in.
+rust=$(sed -n 's/^FROM \(rust:[^ ]*\).*/\1/p' "$repo/Dockerfile")
+if [ -z "$binary" ] && ! has_image "$rust"; then
+  need_rust
+  say "making $rust of this machine's Rust"
+  (cd "$repo" && cargo fetch --locked)
+  mkdir -p "$work/rust/cargo/registry"
+  cp -r "$(cd "$repo" && rustc --print sysroot)" "$work/rust/toolchain"
+  rm -rf "$work/rust/toolchain/share"
+  cp -r "${CARGO_HOME:-$HOME/.cargo}"/registry/{cache,index} "$work/rust/cargo/registry/"
+  cat >"$work/rust/Dockerfile" <<'FILE'
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY toolchain /usr/local/rust
+COPY cargo /usr/local/cargo
+ENV CARGO_HOME=/usr/local/cargo CARGO_NET_OFFLINE=true PATH=/usr/local/rust/bin:$PATH
+FILE
+  docker build --quiet --network host -t "$rust" "$work/rust" >/dev/null
 fi

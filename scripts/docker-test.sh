@@ -37,8 +37,9 @@ until_true() {
 }
 
 images() {
-  local image lacking=no
-  for image in debian:bookworm-slim zookeeper:3.8 bitnami/zookeeper; do
+  local image lacking=no wanted=(debian:bookworm-slim zookeeper:3.8 bitnami/zookeeper)
+  [ -n "$binary" ] || wanted+=("$(sed -n 's/^FROM \(rust:[^ ]*\).*/\1/p' "$repo/Dockerfile")")
+  for image in "${wanted[@]}"; do
     docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/dev/null 2>&1 || lacking=yes
   done
   if [ "$lacking" = yes ] || [ -n "$binary" ]; then "$repo/scripts/docker-stand-ins.sh" ${binary:+"$binary"}; fi

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ottla::base::sabotage;
 use ottla::broker::logging;
 use ottla::broker::run::{self, BrokerArgs};
 use ottla::tools::Tool;
@@ -29,16 +28,13 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Broker(args) => {
-            let started = sabotage::check_environment().and_then(|()| logging::start().map_err(|e| e.to_string()));
-            match started {
-                Ok(logging) => run::run(&args, &logging),
-                Err(error) => {
-                    eprintln!("ottla: {error}");
-                    ExitCode::FAILURE
-                }
+        Command::Broker(args) => match logging::start() {
+            Ok(logging) => run::run(&args, &logging),
+            Err(error) => {
+                eprintln!("ottla: {error}");
+                ExitCode::FAILURE
             }
-        }
+        },
         Command::Tool(tool) => tool.run(),
     }
 }

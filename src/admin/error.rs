@@ -34,6 +34,9 @@ pub enum AdminError {
     /// A request that contradicts itself.
     #[error("{0}")]
     InvalidRequest(String),
+    /// Something that would be kept and not enforced.
+    #[error("{0}")]
+    Unenforced(String),
     /// An alteration that config/ refused.
     #[error(transparent)]
     Refused(#[from] AlterError),
@@ -70,6 +73,7 @@ impl AdminError {
             AdminError::InvalidAssignment(_) => ErrorCode::InvalidReplicaAssignment,
             AdminError::InvalidConfig(_) => ErrorCode::InvalidConfig,
             AdminError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+            AdminError::Unenforced(_) => ErrorCode::PolicyViolation,
             AdminError::Refused(refused) => refused.code,
             AdminError::UnsupportedVersion(_) => ErrorCode::UnsupportedVersion,
             AdminError::ReassignmentInProgress(_) => ErrorCode::ReassignmentInProgress,

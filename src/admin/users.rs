@@ -10,6 +10,7 @@ use super::quota::{self, Entity, Filter, Match, Quotas};
 use super::scram::{self, Deletion, Refusal, Upsertion};
 use super::shell::Admin;
 use crate::config::ConfigMap;
+use crate::config::unenforced::{self, Kind};
 use crate::zk::session::Session;
 use crate::zk::store;
 use crate::zk::znode::config::{ConfigEntity, ConfigType, DEFAULT};
@@ -55,7 +56,7 @@ impl Admin {
     /// Sets and removes quotas of one entity. A node without any key left is removed.
     ///
     /// # Errors
-    /// [`AdminError`] with Kafka's code and words.
+    /// [`AdminError`] with Kafka's code and words; [`AdminError::Unenforced`] for one to be set which nobody would enforce.
     pub async fn alter_client_quotas(
         &self,
         entity: &Entity,
@@ -69,6 +70,9 @@ impl Admin {
         let node = node_of(entity);
         let stored = store::configs::read(&session, &node).await?.to_map();
         let map = quota::apply(entity, stored, ops)?;
+        if ops.iter().any(|(_, value)| value.is_some()) {
+            self.may_set(Kind::Quotas)?;
+        }
         if validate_only { Ok(()) } else { put(&session, &node, &map).await }
     }
 
@@ -91,7 +95,8 @@ impl Admin {
         Ok(users.map(|(node, map)| (desanitize(node.name()), map.to_map())).collect())
     }
 
-    /// Removes and sets SCRAM credentials, each user on its own; every user named gets a result.
+    /// Removes and sets SCRAM credentials, each user on its own; every user named gets a result. Setting is refused while nobody would
+    /// ask for the password.
     pub async fn alter_scram_users(
         &self,
         deletions: &[Deletion],
@@ -102,10 +107,23 @@ impl Admin {
             refused.into_iter().map(|(user, refusal)| (user, Err(refusal))).collect();
         let session = self.session().await;
         for user in users {
-            let result = alter_scram_user(&session, &user, deletions, upsertions).await;
+            let sets = upsertions.iter().any(|upsertion| upsertion.user == user);
+            let allowed = if sets { self.may_set(Kind::ScramUsers) } else { Ok(()) };
+            let result = match allowed {
+                Ok(()) => alter_scram_user(&session, &user, deletions, upsertions).await,
+                Err(error) => Err(refusal(&error)),
+            };
             results.insert(user, result);
         }
         results
+    }
+
+    /// Whether settings of a kind are enforced, or kept all the same.
+    fn may_set(&self, kind: Kind) -> Result<(), AdminError> {
+        match unenforced::refusal(kind) {
+            Some(why) if !self.config.load().accept_unenforced => Err(AdminError::Unenforced(why)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -117,13 +135,17 @@ async fn alter_scram_user(
 ) -> Result<(), Refusal> {
     let failed = |error: AdminError| {
         tracing::warn!(user, %error, "could not alter SCRAM credentials");
-        let (code, message) = error.answer();
-        Refusal { code, message }
+        refusal(&error)
     };
     let node = ConfigEntity::user(Some(user));
     let stored = store::configs::read(session, &node).await.map_err(|error| failed(error.into()))?.to_map();
     let map = scram::apply(user, stored, deletions, upsertions)?;
     put(session, &node, &map).await.map_err(failed)
+}
+
+fn refusal(error: &AdminError) -> Refusal {
+    let (code, message) = error.answer();
+    Refusal { code, message }
 }
 
 /// Writes the config of a user, client or address, or removes its node when nothing is left; tells all brokers.

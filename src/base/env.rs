@@ -7,6 +7,7 @@
 mod clock;
 mod net;
 mod rng;
+mod slice;
 mod tasks;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::logging::Logging;
 use super::start::StartError;
 use super::{Broker, stop};
-use crate::base::Env;
+use crate::base::{Env, sabotage};
 use crate::config::{self, Loaded, Sources, properties};
 
 /// `ottla broker FILE [--override k=v]...`
@@ -31,7 +31,8 @@ pub struct BrokerArgs {
 
 /// Runs a broker until SIGTERM or SIGINT. 0 after a clean stop, 1 when the start failed.
 pub fn run(args: &BrokerArgs, logging: &Logging) -> ExitCode {
-    match try_run(args, logging) {
+    let ran = sabotage::check_environment().and_then(|()| try_run(args, logging).map_err(|error| error.to_string()));
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -62,6 +62,11 @@ impl Pulse {
         !self.detect.is_zero()
     }
 
+    /// The last verdict.
+    pub fn is_dead(&self) -> bool {
+        self.dead
+    }
+
     /// A connection was made, or one works.
     pub fn connected(&mut self) -> Beat {
         self.patience = Some(self.detect);

@@ -2,7 +2,8 @@
 //!
 //! The rule of [`not_built`](super::not_built) sees the file; these live in ZooKeeper, written by `kafka-configs.sh` or `kafka-acls.sh`
 //! perhaps years ago. Where one is set, a broker that passes over it in silence would be open, or unthrottled: so the start is refused by
-//! name, or accepted by `ottla.accept.unenforced`. Whoever builds a feature deletes its row. Pure; `zk::store::unenforced` reads.
+//! name, or accepted by `ottla.accept.unenforced`; and without that setting a running broker does not write what would keep it from its
+//! next start. Whoever builds a feature deletes its row. Pure; `zk::store::unenforced` reads.
 
 use std::collections::BTreeMap;
 
@@ -76,6 +77,17 @@ pub fn findings(found: &Unenforced) -> Vec<String> {
         Some(format!("ZooKeeper holds {} ({list}), which Ottla does not enforce yet: {}", row.kind.name(), row.without))
     };
     ROWS.iter().filter_map(told).collect()
+}
+
+/// Why a broker does not set anything of the kind; none when it is enforced.
+pub fn refusal(kind: Kind) -> Option<String> {
+    let row = ROWS.iter().find(|row| row.kind == kind)?;
+    Some(format!(
+        "Ottla does not enforce {} yet: {}, and no broker would start again. It only sets them when it was started with \
+         --accept-unenforced (ottla.accept.unenforced=true); removing them is allowed.",
+        kind.name(),
+        row.without
+    ))
 }
 
 /// What an operator can do about [`findings`].

@@ -3,6 +3,8 @@
 //! During a move `replicas` holds all of them, the target's first and in the target's order; `adding` and `removing` say which are
 //! to come and to go. The order of `replicas` matters everywhere: the first is the preferred leader.
 
+use std::collections::BTreeSet;
+
 use crate::base::BrokerId;
 
 /// The replicas of a partition, with those of a move in flight.
@@ -42,12 +44,8 @@ impl ReplicaAssignment {
     #[must_use]
     pub fn reassign_to(&self, target: &[BrokerId]) -> Self {
         let origin = self.origin();
-        let mut replicas: Vec<BrokerId> = Vec::with_capacity(target.len() + origin.len());
-        for &id in target.iter().chain(&origin) {
-            if !replicas.contains(&id) {
-                replicas.push(id);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let replicas: Vec<BrokerId> = target.iter().chain(&origin).copied().filter(|id| seen.insert(*id)).collect();
         let adding = without(&replicas, &origin);
         let removing = without(&replicas, target);
         Self { replicas, adding, removing }
@@ -56,6 +54,7 @@ impl ReplicaAssignment {
 
 /// The members of `all` that are not in `less`, in their order.
 pub fn without(all: &[BrokerId], less: &[BrokerId]) -> Vec<BrokerId> {
+    let less: BTreeSet<BrokerId> = less.iter().copied().collect();
     all.iter().copied().filter(|id| !less.contains(id)).collect()
 }
 
@@ -65,7 +64,8 @@ pub fn refuse_target(current: &ReplicaAssignment, target: &[BrokerId], live: &[B
     if target.is_empty() {
         return Some("Empty replica list specified in partition reassignment.".into());
     }
-    if (1..target.len()).any(|at| target[..at].contains(&target[at])) {
+    let mut seen = BTreeSet::new();
+    if !target.iter().all(|id| seen.insert(*id)) {
         let list = scala_list(target);
         return Some(format!("Duplicate replica ids in partition reassignment replica list: {list}"));
     }
@@ -73,7 +73,7 @@ pub fn refuse_target(current: &ReplicaAssignment, target: &[BrokerId], live: &[B
         return Some(format!("Invalid broker id in replica list: {}", scala_list(target)));
     }
     let adding = current.reassign_to(target).adding;
-    if !adding.iter().all(|id| live.contains(id)) {
+    if !without(&adding, live).is_empty() {
         let (adding, live) = (scala_list(&adding), scala_list(live));
         return Some(format!(
             "Replica assignment has brokers that are not alive. Replica list: {adding}, live broker list: {live}"

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::batch::{Batch, ControlRequest};
@@ -39,6 +39,7 @@ struct Channel {
     // Unbounded like Kafka's: what waits here are the changes of a broker that does not answer, and it is dropped at the latest
     // when its session ends.
     queue: mpsc::UnboundedSender<ControlRequest>,
+    target: watch::Sender<Target>,
     sender: JoinHandle<()>,
 }
 
@@ -52,21 +53,13 @@ impl Channels {
         if self.by_broker.contains_key(&broker.id) {
             return;
         }
-        let target = if broker.id == settings.broker_id {
-            Some(settings.own_address.clone())
-        } else {
-            let endpoint = broker.endpoint(&settings.listener);
-            endpoint.and_then(|e| Some(Target::new(e.host.clone(), u16::try_from(e.port).ok()?)))
-        };
-        let Some(target) = target else {
-            tracing::error!(broker = broker.id, listener = %settings.listener, "broker has no endpoint on this listener");
-            return;
-        };
+        let Some(target) = target_of(broker, settings) else { return };
         let mut options = ClientOptions::new(settings.broker_id.to_string());
         options.request_timeout = settings.request_timeout;
         options.connect_timeout = settings.connect_timeout;
-        let client = BrokerClient::new(self.env.clone(), target, options);
+        let client = BrokerClient::new(self.env.clone(), target.clone(), options.clone());
         let (queue, requests) = mpsc::unbounded_channel();
+        let (target, targets) = watch::channel(target);
         // Nobody takes himself for dead.
         let detect = if broker.id == settings.broker_id { Duration::ZERO } else { settings.dead_process_detect };
         let pulse = Pulse::new(detect);
@@ -74,13 +67,23 @@ impl Channels {
             broker: broker.id,
             epoch: broker.epoch,
             client,
+            targets,
+            options,
+            detect,
             pulse: if suspected { pulse.found_dead() } else { pulse },
             env: self.env.clone(),
             versions: settings.versions,
             events: self.events.clone(),
         };
         let sender = self.env.tasks.spawn(Lane::Control, "controller-sender", sender.run(requests));
-        self.by_broker.insert(broker.id, Channel { queue, sender });
+        self.by_broker.insert(broker.id, Channel { queue, target, sender });
+    }
+
+    /// The broker may have another address: its sender goes there from its next try on, with what it has queued. Kafka's keeps the old one.
+    pub(super) fn redirect(&self, broker: &Broker, settings: &ControllerSettings) {
+        if let (Some(channel), Some(target)) = (self.by_broker.get(&broker.id), target_of(broker, settings)) {
+            channel.target.send_if_modified(|now| std::mem::replace(now, target.clone()) != target);
+        }
     }
 
     /// Ends the sender of a broker at once; what it had queued is lost.
@@ -109,6 +112,19 @@ impl Channels {
     }
 }
 
+/// Where a broker takes control requests.
+fn target_of(broker: &Broker, settings: &ControllerSettings) -> Option<Target> {
+    if broker.id == settings.broker_id {
+        return Some(settings.own_address.clone());
+    }
+    let endpoint = broker.endpoint(&settings.listener);
+    let target = endpoint.and_then(|e| Some(Target::new(e.host.clone(), u16::try_from(e.port).ok()?)));
+    if target.is_none() {
+        tracing::error!(broker = broker.id, listener = %settings.listener, "broker has no endpoint on this listener");
+    }
+    target
+}
+
 impl Drop for Channels {
     fn drop(&mut self) {
         self.clear();
@@ -121,6 +137,10 @@ struct Sender {
     /// Of its registration.
     epoch: i64,
     client: BrokerClient,
+    /// Where it is to be found.
+    targets: watch::Receiver<Target>,
+    options: ClientOptions,
+    detect: Duration,
     pulse: Pulse,
     env: Env,
     versions: ControlVersions,
@@ -142,12 +162,26 @@ impl Sender {
         }
     }
 
+    /// Goes where the broker is to be found now. What the old address said of its process says nothing of the new one, but for a verdict.
+    fn follow(&mut self) {
+        if !self.targets.has_changed().unwrap_or(false) {
+            return;
+        }
+        let target = self.targets.borrow_and_update().clone();
+        tracing::info!(broker = self.broker, address = %target, "control requests go to another address");
+        self.client = BrokerClient::new(self.env.clone(), target, self.options.clone());
+        if !self.pulse.is_dead() {
+            self.pulse = Pulse::new(self.detect);
+        }
+    }
+
     /// Between two requests: waits for the end of the connection, then tries to make another. May be dropped.
     async fn feel(&mut self) {
         if self.client.is_connected() {
             self.client.closed().await;
             tokio::time::sleep(CLOSED_PAUSE).await;
         }
+        self.follow();
         if let Err(error) = self.client.connect().await {
             self.failed(&error);
             tokio::time::sleep(RETRY_BACKOFF).await;
@@ -195,6 +229,7 @@ impl Sender {
 
     /// One try. The event is what the controller must hear of the answer.
     async fn try_send(&mut self, request: &ControlRequest) -> Result<Option<Event>, ClientError> {
+        self.follow();
         let broker = self.broker;
         Ok(match request {
             ControlRequest::LeaderAndIsr(request) => {

@@ -88,6 +88,10 @@ pub(super) struct Core {
     pub unclean_elections: u64,
     /// The timer of the automatic balance; runs only during a term.
     pub balance_timer: Option<JoinHandle<()>>,
+    /// Before this moment it does not run for controller.
+    pub not_before: Option<Instant>,
+    /// The timer for that moment.
+    pub run_again: Option<JoinHandle<()>>,
     /// What the handle shows.
     pub status: Arc<ArcSwap<ControllerStatus>>,
 }
@@ -106,6 +110,8 @@ impl Core {
             suspects: BTreeMap::new(),
             unclean_elections: 0,
             balance_timer: None,
+            not_before: None,
+            run_again: None,
             status: Arc::default(),
         }
     }

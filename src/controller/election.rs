@@ -1,6 +1,6 @@
 //! Who leads a partition (`Election`, `PartitionLeaderElectionAlgorithms`): the four strategies as plain functions.
 //!
-//! Called by `partition_state.rs` with the state just read from ZooKeeper. "Live" is the caller's word: registered, not shutting
+//! Called by `partition_state.rs` with a state known or read from ZooKeeper. "Live" is the caller's word: registered, not shutting
 //! down, and the partition not in a failed log directory of that broker.
 
 use super::context::LeaderAndIsr;
@@ -47,7 +47,7 @@ pub struct Candidates<'a> {
 /// An election's outcome.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Elected {
-    /// What to write; the partition epoch is still the one read.
+    /// What to write; the partition epoch is still that of the state looked at.
     pub state: LeaderAndIsr,
     /// Who is told by LeaderAndIsr.
     pub recipients: Vec<BrokerId>,
@@ -55,7 +55,7 @@ pub struct Elected {
     pub unclean: bool,
 }
 
-/// Elects a leader from the state read from ZooKeeper, or `None` when nobody can lead.
+/// Elects a leader from a partition's state, or `None` when nobody can lead.
 pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) -> Option<Elected> {
     let is_live = |id: &BrokerId| among.live.contains(id);
     let in_isr = |id: &BrokerId| current.isr.contains(id);

@@ -1,7 +1,7 @@
 //! The state machine of partitions (`ZkPartitionStateMachine`): the moves of `states.rs`, with what they write and send.
 //!
-//! Called by the handlers. Every write is conditional on the partition epoch just read and on the controller epoch. Requests go out
-//! at the end of a call, after the writes. A partition that can't move stays as it is, with the reason logged and returned.
+//! Called by the handlers. Every write is conditional on the partition epoch known or read and on the controller epoch. Requests go
+//! out at the end of a call, after the writes. A partition that can't move stays as it is, with the reason logged and returned.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -200,7 +200,9 @@ impl Core {
         Ok(())
     }
 
-    /// Elections by a strategy; lost races are run again with what is read then.
+    /// Elections by a strategy. First by the states that the context knows, which Kafka reads once more: the write finds out whether
+    /// one has changed, and a failover reads nothing twice. Lost races, and partitions that nobody could lead, are run again with what
+    /// is read then.
     async fn elect(
         &mut self,
         partitions: Vec<TopicPartition>,
@@ -209,11 +211,14 @@ impl Core {
         moved: &mut Moved,
     ) -> Outcome {
         let mut remaining = partitions;
+        // Whether a leader has restarted shows only in the age of what is read.
+        let mut by_context = strategy != Strategy::Restarted;
         for _ in 0..MAX_RACES {
             if remaining.is_empty() {
                 return Ok(());
             }
-            remaining = self.elect_once(remaining, strategy, batch, moved).await?;
+            remaining = self.elect_once(remaining, strategy, by_context, batch, moved).await?;
+            by_context = false;
         }
         for name in remaining {
             moved.insert(name, Err(StateChangeFailed::Write("lost every race on its state node".into())));
@@ -221,18 +226,29 @@ impl Core {
         Ok(())
     }
 
-    /// One round: read, choose, write. Returns those whose write lost a race.
+    /// One round: know or read, choose, write. Returns those whose write lost a race, or for whom what is known does not do.
     async fn elect_once(
         &mut self,
         partitions: Vec<TopicPartition>,
         strategy: Strategy,
+        by_context: bool,
         batch: &mut Batch,
         moved: &mut Moved,
     ) -> Outcome<Vec<TopicPartition>> {
-        let read = self.read_states_with_age(&partitions).await?;
+        let mut again = Vec::new();
         let mut current = Vec::with_capacity(partitions.len());
         let mut restarted: BTreeMap<TopicPartition, Vec<BrokerId>> = BTreeMap::new();
-        for (name, read) in partitions.into_iter().zip(read) {
+        let read = if by_context { Vec::new() } else { self.read_states_with_age(&partitions).await? };
+        let mut read = read.into_iter();
+        for name in partitions {
+            if by_context {
+                match self.ctx.leadership(&name) {
+                    Some(known) => current.push((name, known.state.clone())),
+                    None => again.push(name),
+                }
+                continue;
+            }
+            let read = read.next().flatten();
             match read {
                 None => drop(moved.insert(name, Err(StateChangeFailed::NoState))),
                 Some((read, _)) if read.controller_epoch > self.ctx.epoch => {
@@ -270,13 +286,14 @@ impl Core {
             };
             match elect(strategy, &state, candidates) {
                 Some(choice) => elected.push((name, state, choice)),
+                None if by_context => again.push(name),
                 None => {
                     moved.insert(name, Err(StateChangeFailed::NoCandidate { live, isr: state.isr }));
                 }
             }
         }
         if elected.is_empty() {
-            return Ok(Vec::new());
+            return Ok(again);
         }
         let epoch = self.ctx.epoch;
         let writes: Vec<_> = elected
@@ -284,7 +301,6 @@ impl Core {
             .map(|(name, read, choice)| (name.clone(), to_znode(epoch, &choice.state), read.partition_epoch))
             .collect();
         let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &writes).await?;
-        let mut lost = Vec::new();
         for ((name, read, choice), outcome) in elected.into_iter().zip(outcomes) {
             match outcome {
                 SetOutcome::Done(version) => {
@@ -296,13 +312,13 @@ impl Core {
                     let state = LeaderAndIsr { partition_epoch: version, ..choice.state };
                     self.online(&name, state, Some(&choice.recipients), false, batch, moved);
                 }
-                SetOutcome::BadVersion => lost.push(name),
+                SetOutcome::BadVersion => again.push(name),
                 SetOutcome::Failed(error) => {
                     moved.insert(name, Err(StateChangeFailed::Write(error.to_string())));
                 }
             }
         }
-        Ok(lost)
+        Ok(again)
     }
 
     /// A leader is written: remember it, tell the recipients (the ISR if none are given), go online.

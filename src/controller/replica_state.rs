@@ -140,20 +140,28 @@ impl Core {
         !self.ctx.presumed_dead.contains(&broker) || self.ctx.is_queued_for_deletion(&name.topic)
     }
 
-    /// Takes a replica out of ISRs. Returns the partitions that are done: written, or read again because it was not in the ISR.
+    /// Takes a replica out of ISRs. Returns the partitions that are done: written, or read again because it was not in the ISR. As in
+    /// elections what the context knows is tried before anything is read.
     async fn remove_from_isr(
         &mut self,
         broker: BrokerId,
         partitions: Vec<TopicPartition>,
     ) -> Outcome<Vec<TopicPartition>> {
         let mut done = Vec::with_capacity(partitions.len());
-        let mut remaining = partitions;
+        let mut remaining = Vec::new();
+        let mut writes = Vec::new();
+        for name in partitions {
+            match self.ctx.leadership(&name).and_then(|known| shrink(&known.state, broker)) {
+                Some(next) => writes.push((name, next)),
+                None => remaining.push(name),
+            }
+        }
         for _ in 0..MAX_RACES {
+            self.write_shrunk(broker, std::mem::take(&mut writes), &mut done, &mut remaining).await?;
             if remaining.is_empty() {
                 break;
             }
             let read = self.read_states(&remaining).await?;
-            let mut writes = Vec::new();
             for (name, read) in remaining.drain(..).zip(read) {
                 let Some(read) = read else {
                     tracing::error!(partition = %name, broker, "replica not taken offline: no state in ZooKeeper");
@@ -174,31 +182,42 @@ impl Core {
                     }
                 }
             }
-            if writes.is_empty() {
-                break;
-            }
-            let epoch = self.ctx.epoch;
-            let nodes: Vec<_> =
-                writes.iter().map(|(name, next)| (name.clone(), to_znode(epoch, next), next.partition_epoch)).collect();
-            let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &nodes).await?;
-            for ((name, next), outcome) in writes.into_iter().zip(outcomes) {
-                match outcome {
-                    SetOutcome::Done(version) => {
-                        let leadership = self.of_this_term(LeaderAndIsr { partition_epoch: version, ..next });
-                        self.ctx.set_leadership(&name, leadership);
-                        done.push(name);
-                    }
-                    SetOutcome::BadVersion => remaining.push(name),
-                    SetOutcome::Failed(error) => {
-                        tracing::error!(partition = %name, broker, "replica not taken offline: {error}");
-                    }
-                }
-            }
         }
-        for name in remaining {
+        for (name, _) in writes {
             tracing::error!(partition = %name, broker, "replica not taken offline: lost every race on its state node");
         }
         Ok(done)
+    }
+
+    /// Writes ISRs without a replica. What is written goes to `done`, what has lost a race to `lost`.
+    async fn write_shrunk(
+        &mut self,
+        broker: BrokerId,
+        writes: Vec<(TopicPartition, LeaderAndIsr)>,
+        done: &mut Vec<TopicPartition>,
+        lost: &mut Vec<TopicPartition>,
+    ) -> Outcome {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let epoch = self.ctx.epoch;
+        let nodes: Vec<_> =
+            writes.iter().map(|(name, next)| (name.clone(), to_znode(epoch, next), next.partition_epoch)).collect();
+        let outcomes = store::partitions::set(&self.link.session, self.link.term()?, &nodes).await?;
+        for ((name, next), outcome) in writes.into_iter().zip(outcomes) {
+            match outcome {
+                SetOutcome::Done(version) => {
+                    let leadership = self.of_this_term(LeaderAndIsr { partition_epoch: version, ..next });
+                    self.ctx.set_leadership(&name, leadership);
+                    done.push(name);
+                }
+                SetOutcome::BadVersion => lost.push(name),
+                SetOutcome::Failed(error) => {
+                    tracing::error!(partition = %name, broker, "replica not taken offline: {error}");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A state under this term's epoch.

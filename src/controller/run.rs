@@ -87,6 +87,9 @@ impl Core {
             Event::Shutdown => {
                 self.resign();
                 self.link.watches.clear_except("");
+                if let Some(timer) = self.run_again.take() {
+                    timer.abort();
+                }
                 Ok(())
             }
             // Requests are answered whether this broker leads or not.

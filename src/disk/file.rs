@@ -180,6 +180,15 @@ impl File {
         }
     }
 
+    /// Asks the kernel to begin to write a range to the device, so that there is less for [`File::sync`] to do at once. Only advice.
+    pub fn start_sync(&self, position: u64, len: usize) {
+        match self {
+            File::Real(file) => file.start_sync(position, len),
+            #[cfg(feature = "sim")]
+            File::Sim(_) => (),
+        }
+    }
+
     /// For `sendfile(2)`; `None` for a simulated file, which is read instead.
     pub fn raw_fd(&self) -> Option<BorrowedFd<'_>> {
         match self {

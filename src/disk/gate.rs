@@ -131,6 +131,19 @@ impl Gate {
             Gate::Sim => call(),
         }
     }
+
+    /// As [`Gate::run_long`], for steps of work that nobody waits for ([`Tasks::background`]).
+    pub async fn run_background<T, F>(&self, call: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            Gate::Real(gate) => gate.tasks.background(call).await,
+            #[cfg(feature = "sim")]
+            Gate::Sim => call(),
+        }
+    }
 }
 
 impl RealGate {

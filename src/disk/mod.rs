@@ -16,7 +16,7 @@ mod storage;
 pub use file::{File, Mapping};
 pub use gate::{Gate, GateLimit, PLACE_WAIT, STALL};
 pub use slice::FileSlice;
-pub use storage::{Disk, Entry, Lock, Space};
+pub use storage::{Disk, Entry, FileSystem, Lock, Space, temporary};
 
 #[cfg(feature = "sim")]
 pub use sim::{Fault, SimDisk};

@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -106,6 +106,12 @@ impl RealFile {
             rustix::fs::fadvise(&self.0, position, std::num::NonZeroU64::new(len as u64), rustix::fs::Advice::WillNeed);
     }
 
+    pub(super) fn start_sync(&self, position: u64, len: usize) {
+        let (Ok(at), Ok(len)) = (position.try_into(), len.try_into()) else { return };
+        // SAFETY: the descriptor is this file's, open as long as `self` is; the call touches no memory of the process.
+        let _ = unsafe { libc::sync_file_range(self.0.as_raw_fd(), at, len, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -142,6 +148,18 @@ pub(super) fn lock(path: &Path) -> io::Result<Option<RealFile>> {
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// `syncfs` tells of writes that failed since the directory was opened from Linux 5.8 on.
+pub(super) fn file_system(path: &Path) -> io::Result<Option<fs::File>> {
+    let dir = fs::File::open(path)?;
+    Ok(tells_of_failed_writes(&rustix::system::uname().release().to_string_lossy()).then_some(dir))
+}
+
+/// Is a kernel's release, as `6.1.0-18-amd64`, 5.8 or later?
+fn tells_of_failed_writes(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
 pub(super) fn space(path: &Path) -> io::Result<Space> {

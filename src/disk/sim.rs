@@ -250,6 +250,23 @@ impl SimDisk {
         Ok(())
     }
 
+    pub(super) fn sync_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.check(path, Fault::Sync)?;
+        if let Some((under, _)) = state.faults.iter().find(|(f, fault)| *fault == Fault::Sync && f.starts_with(path)) {
+            return Err(io::Error::other(format!("simulated Sync fault at {}", under.display())));
+        }
+        state.syncs += 1;
+        let State { names, durable_names, .. } = &mut *state;
+        durable_names.retain(|f, _| !f.starts_with(path));
+        for (name, inode) in names.iter().filter(|(f, _)| f.starts_with(path)) {
+            durable_names.insert(name.clone(), Arc::clone(inode));
+            let mut inode = inode.lock();
+            inode.durable = inode.content.clone();
+        }
+        Ok(())
+    }
+
     pub(super) fn lock(&self, path: &Path) -> io::Result<Option<SimLock>> {
         self.open(path, true)?;
         let taken = !self.0.lock().locks.insert(path.to_path_buf());

@@ -52,6 +52,38 @@ pub enum Lock {
     Sim(super::sim::SimLock),
 }
 
+/// A file system, to bring all of it to the device at once.
+#[derive(Debug)]
+pub enum FileSystem {
+    /// A directory of it: the kernel tells of writes that failed since this was opened.
+    Real(std::fs::File),
+    /// A directory in memory.
+    #[cfg(feature = "sim")]
+    Sim(super::sim::SimDisk, PathBuf),
+}
+
+/// Where a new content of a file lies until it gets the file's name.
+pub fn temporary(path: &Path) -> PathBuf {
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(".tmp");
+    PathBuf::from(temp)
+}
+
+impl FileSystem {
+    /// On return all that was written to files and names on it is on the device (`syncfs`): one call in place of one for each of thousands
+    /// of files.
+    ///
+    /// # Errors
+    /// The device's, also of writes since this was opened.
+    pub fn sync_all(&self) -> io::Result<()> {
+        match self {
+            FileSystem::Real(dir) => Ok(rustix::fs::syncfs(dir)?),
+            #[cfg(feature = "sim")]
+            FileSystem::Sim(sim, path) => sim.sync_all(path),
+        }
+    }
+}
+
 impl Disk {
     /// Opens an existing file for reading and writing.
     ///
@@ -194,6 +226,18 @@ impl Disk {
         }
     }
 
+    /// The file system that `path`, a directory, lies on; none where the kernel would not tell of a failed write (before Linux 5.8).
+    ///
+    /// # Errors
+    /// `NotFound`, the device's.
+    pub fn file_system(&self, path: &Path) -> io::Result<Option<FileSystem>> {
+        match self {
+            Disk::Real => Ok(real::file_system(path)?.map(FileSystem::Real)),
+            #[cfg(feature = "sim")]
+            Disk::Sim(sim) => Ok(Some(FileSystem::Sim(sim.clone(), path.to_path_buf()))),
+        }
+    }
+
     /// The whole content of a small file; longer than `limit` is an error.
     ///
     /// # Errors
@@ -251,9 +295,7 @@ impl Disk {
     /// # Errors
     /// The device's.
     pub fn swap_in(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut temp = path.as_os_str().to_owned();
-        temp.push(".tmp");
-        let temp = PathBuf::from(temp);
+        let temp = temporary(path);
         self.write(&temp, content)?;
         self.rename(&temp, path)
     }

@@ -146,8 +146,7 @@ impl Coordinator {
     }
 
     fn sweep_all(self: &Arc<Self>, mut remove: impl FnMut(&mut Group) -> Vec<Place>) {
-        let shards: Vec<Arc<Shard>> = self.ready_shards();
-        for shard in shards {
+        for shard in self.shards.ready() {
             let slots: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
             for slot in slots {
                 self.sweep(&shard, &slot, &mut remove);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ use crate::record::BatchBuilder;
 use crate::replica::Replicas;
 use crate::replica::hand_over::HandOver;
 use crate::replica::journal::Journal;
+use crate::replica::shards::Shards;
 
 /// The topic of the groups' records.
 pub const OFFSETS_TOPIC: &str = topic_names::GROUP_METADATA;
@@ -35,26 +36,13 @@ pub struct Coordinator {
     pub(super) env: Env,
     pub(super) replicas: Arc<Replicas>,
     pub(super) settings: Settings,
-    pub(super) shards: RwLock<BTreeMap<i32, Owned>>,
-    pub(super) loads: AtomicU64,
-    /// Partitions that can't be read here.
-    pub hand_over: HandOver,
+    /// The partitions of `__consumer_offsets` led from here.
+    pub(super) shards: Shards<Shard>,
     /// What has happened, for `/metrics`.
     pub(super) counts: Counts,
     timers: Mutex<BTreeMap<(Instant, u64), Arc<Slot>>>,
     timer_names: AtomicU64,
     timer_changed: Notify,
-}
-
-/// A partition of `__consumer_offsets` led from here.
-#[derive(Clone)]
-pub(super) enum Owned {
-    /// Being read; the number tells one load from another.
-    Loading(u64),
-    /// In service.
-    Ready(Arc<Shard>),
-    /// Could not be read: its groups are never answered as empty.
-    Unreadable,
 }
 
 /// The groups of one partition.
@@ -110,11 +98,9 @@ impl Coordinator {
     pub fn start(env: Env, replicas: Arc<Replicas>, settings: Settings) -> Arc<Self> {
         let coordinator = Arc::new(Self {
             env: env.clone(),
+            shards: Shards::new(OFFSETS_TOPIC, "groups", replicas.clone()),
             replicas,
             settings,
-            shards: RwLock::default(),
-            loads: AtomicU64::new(0),
-            hand_over: HandOver::default(),
             counts: Counts::default(),
             timers: Mutex::default(),
             timer_names: AtomicU64::new(0),
@@ -123,6 +109,11 @@ impl Coordinator {
         env.tasks.spawn_vital(Lane::Control, "group timers", coordinator.clone().run_timers());
         env.tasks.spawn_vital(Lane::Control, "offset expiry", coordinator.clone().run_expiry());
         coordinator
+    }
+
+    /// Partitions that can't be read here.
+    pub fn hand_over(&self) -> &HandOver {
+        &self.shards.hand_over
     }
 
     /// What the configuration says.
@@ -225,17 +216,12 @@ impl Coordinator {
         Ok(self.find(&shard, group).map(|slot| slot.look(Group::describe)))
     }
 
-    /// All groups here, with COORDINATOR_LOAD_IN_PROGRESS when some are still being read.
+    /// All groups here, with COORDINATOR_LOAD_IN_PROGRESS when some are still being read, COORDINATOR_NOT_AVAILABLE when some can't be:
+    /// a list without them would say that they do not exist.
     pub fn list(&self) -> (ErrorCode, Vec<Listed>) {
-        let mut error = ErrorCode::None;
+        let error = self.shards.all_ready().err().unwrap_or(ErrorCode::None);
         let mut slots: Vec<Arc<Slot>> = Vec::new();
-        for owned in self.shards.read().values() {
-            match owned {
-                Owned::Ready(shard) => slots.extend(shard.groups.lock().values().cloned()),
-                Owned::Loading(_) => error = ErrorCode::CoordinatorLoadInProgress,
-                Owned::Unreadable => {}
-            }
-        }
+        self.shards.ready().iter().for_each(|shard| slots.extend(shard.groups.lock().values().cloned()));
         let listed = |slot: &Arc<Slot>| {
             slot.look(|group| Listed {
                 id: group.id.clone(),
@@ -271,25 +257,12 @@ impl Coordinator {
     /// # Errors
     /// NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE.
     pub(super) fn shard(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
-        match self.shards.read().get(&self.partition_of(group)) {
-            None => Err(ErrorCode::NotCoordinator),
-            Some(Owned::Loading(_)) => Err(ErrorCode::CoordinatorLoadInProgress),
-            Some(Owned::Unreadable) => Err(ErrorCode::CoordinatorNotAvailable),
-            Some(Owned::Ready(shard)) => Ok(shard.clone()),
-        }
+        self.shards.get(self.partition_of(group))
     }
 
     /// As [`Coordinator::shard`], for the APIs of members, which take no empty id.
     pub(super) fn named_shard(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
         if group.is_empty() { Err(ErrorCode::InvalidGroupId) } else { self.shard(group) }
-    }
-
-    pub(super) fn ready_shards(&self) -> Vec<Arc<Shard>> {
-        let ready = |owned: &Owned| match owned {
-            Owned::Ready(shard) => Some(shard.clone()),
-            Owned::Loading(_) | Owned::Unreadable => None,
-        };
-        self.shards.read().values().filter_map(ready).collect()
     }
 
     pub(super) fn find(&self, shard: &Shard, group: &str) -> Option<Arc<Slot>> {

@@ -9,33 +9,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::coordinator::{Coordinator, OFFSETS_TOPIC, Owned, Shard, Slot};
+use super::coordinator::{Coordinator, OFFSETS_TOPIC, Shard, Slot};
 use super::group::Group;
 use super::load::Loaded;
 use crate::base::env::Lane;
 use crate::base::{ErrorCode, TopicPartition};
-use crate::replica::journal::{self, Journal, LoadError};
+use crate::replica::journal::Journal;
+use crate::replica::shards::Lead;
 
 impl Coordinator {
     /// This broker leads the partition now: reads it, unless it has done so in this term.
-    pub fn become_leader(self: &Arc<Self>, partition: i32) {
-        let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut shards = self.shards.write();
-            if matches!(shards.get(&partition), Some(Owned::Loading(_) | Owned::Ready(_))) {
-                return; // a new epoch of the same leader
-            }
-            shards.insert(partition, Owned::Loading(load));
-        }
+    pub fn become_leader(self: &Arc<Self>, partition: i32, epoch: i32) {
+        let Lead::Read(load) = self.shards.lead(partition, epoch) else { return };
         let coordinator = self.clone();
         self.env.tasks.spawn(Lane::Control, "load groups", async move { coordinator.load(partition, load).await });
     }
 
     /// This broker does not lead the partition any more: its groups are forgotten, who waits is sent elsewhere.
     pub fn resign(self: &Arc<Self>, partition: i32) {
-        self.hand_over.is_over(partition);
-        let Some(owned) = self.shards.write().remove(&partition) else { return };
-        let Owned::Ready(shard) = owned else { return };
+        let Some(shard) = self.shards.resign(partition) else { return };
         let groups = {
             let mut groups = shard.groups.lock();
             shard.closed.store(true, Ordering::Relaxed);
@@ -49,24 +41,10 @@ impl Coordinator {
 
     async fn load(self: Arc<Self>, partition: i32, load: u64) {
         let started = self.env.clock.now();
-        let id = TopicPartition::new(OFFSETS_TOPIC, partition);
-        let read = journal::load(&self.replicas, &id, self.settings.load_buffer, Loaded::default(), |loaded, batch| {
-            loaded.see(batch)
-        })
-        .await;
-        let loaded = match read {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                tracing::error!(partition = %id, %error, "could not load the groups: their coordinator is not available");
-                let is_broken = !matches!(error, LoadError::Gone(_));
-                if self.finish(partition, load, Owned::Unreadable) && is_broken {
-                    let is_unreadable = || matches!(self.shards.read().get(&partition), Some(Owned::Unreadable));
-                    self.hand_over.keep_giving_up(partition, &self.env.clock, is_unreadable).await;
-                }
-                return;
-            }
+        let Some(loaded) = self.shards.read(partition, load, self.settings.load_buffer, Loaded::see).await else {
+            return;
         };
-        let shard = self.shard_of(id, loaded);
+        let shard = self.shard_of(TopicPartition::new(OFFSETS_TOPIC, partition), loaded);
         let groups: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
         let took = self.env.clock.now().duration_since(started);
         self.counts.loads.add(took);
@@ -76,22 +54,11 @@ impl Coordinator {
         } else {
             tracing::info!(partition, groups = groups.len(), ms, "groups loaded");
         }
-        if self.finish(partition, load, Owned::Ready(shard)) {
-            self.hand_over.is_over(partition);
+        if self.shards.serve(partition, load, |_| shard) {
             for slot in groups {
                 self.step_slot(&slot, |group, now, out| group.shrink_to_limit(now, out));
             }
         }
-    }
-
-    /// False when leadership has gone on meanwhile.
-    fn finish(&self, partition: i32, load: u64, to: Owned) -> bool {
-        let mut shards = self.shards.write();
-        let current = matches!(shards.get(&partition), Some(Owned::Loading(now)) if *now == load);
-        if current {
-            shards.insert(partition, to);
-        }
-        current
     }
 
     fn shard_of(&self, id: TopicPartition, mut loaded: Loaded) -> Arc<Shard> {

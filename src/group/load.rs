@@ -28,7 +28,7 @@ impl Loaded {
     /// Takes in one batch.
     ///
     /// # Errors
-    /// The batch is broken, or a value of a known key can't be read.
+    /// The batch is broken, or a value of a known version can't be read.
     pub fn see(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let seen = self.see_records(batch, &mut scratch);
@@ -50,7 +50,7 @@ impl Loaded {
             }
             match Key::read(key)? {
                 Key::Offset { group, topic, partition } => {
-                    let value = record.value.map(OffsetValue::read).transpose()?;
+                    let Some(value) = known(record.offset, record.value.map(OffsetValue::read))? else { continue };
                     let committed = value.map(|value| Committed { value, record_offset: record.offset });
                     let change = (group, (topic, partition), committed);
                     if batch.is_transactional() {
@@ -59,17 +59,16 @@ impl Loaded {
                         self.apply(change);
                     }
                 }
-                Key::Group { group } => match record.value {
-                    Some(value) => {
-                        self.groups.insert(group, GroupValue::read(value)?);
+                Key::Group { group } => match known(record.offset, record.value.map(GroupValue::read))? {
+                    Some(Some(value)) => {
+                        self.groups.insert(group, value);
                     }
-                    None => {
+                    Some(None) => {
                         self.groups.remove(&group);
                     }
+                    None => {}
                 },
-                Key::Unknown(version) => {
-                    tracing::warn!(version, offset = record.offset, "skipped a group record of an unknown version");
-                }
+                Key::Unknown(version) => skipped(record.offset, version),
             }
         }
         Ok(())
@@ -93,4 +92,20 @@ impl Loaded {
             self.offsets.remove(&group);
         }
     }
+}
+
+/// A value that can be read, or `Some(None)` for a tombstone. A value of a later version counts as not written: what was before it holds.
+/// (Kafka's load fails there, and it coordinates as if nothing had been written.)
+fn known<T>(offset: i64, read: Option<Result<T, RecordError>>) -> Result<Option<Option<T>>, RecordError> {
+    match read {
+        Some(Err(RecordError::UnknownVersion(version))) => {
+            skipped(offset, version);
+            Ok(None)
+        }
+        read => read.transpose().map(Some),
+    }
+}
+
+fn skipped(offset: i64, version: i16) {
+    tracing::warn!(version, offset, "skipped a group record of an unknown version");
 }

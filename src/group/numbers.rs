@@ -60,7 +60,7 @@ impl Coordinator {
             load_ms: (counts.loads.max_ms(), counts.loads.mean_ms()),
             ..Numbers::default()
         };
-        for shard in self.ready_shards() {
+        for shard in self.shards.ready() {
             let slots: Vec<Arc<Slot>> = shard.groups.lock().values().cloned().collect();
             for slot in slots {
                 let (state, offsets) = slot.look(|group| (group.state(), group.offsets.count()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::commits::commit_error;
-use super::coordinator::{Coordinator, OFFSETS_TOPIC, Owned, Shard};
+use super::coordinator::{Coordinator, OFFSETS_TOPIC, Shard};
 use super::offsets::Place;
 use super::record::{self, OffsetValue};
 use super::types::Claim;
@@ -103,13 +103,12 @@ impl Coordinator {
     /// # Errors
     /// The partition's code; NOT_LEADER_OR_FOLLOWER while it is being read: the coordinator of the transaction tries again.
     pub async fn write_marker(self: &Arc<Self>, partition: i32, ending: Ending) -> Result<(), ErrorCode> {
-        let owned = self.shards.read().get(&partition).cloned();
         let batch = marker(0, -1, self.env.clock.wall_ms(), ending.producer_id, ending.producer_epoch, ending.marker);
-        let shard = match owned {
-            Some(Owned::Ready(shard)) => shard,
-            Some(Owned::Loading(_)) => return Err(ErrorCode::NotLeaderOrFollower),
+        let shard = match self.shards.get(partition) {
+            Ok(shard) => shard,
+            Err(ErrorCode::CoordinatorLoadInProgress) => return Err(ErrorCode::NotLeaderOrFollower),
             // Nobody's memory to keep: the log alone, for its readers and for whoever can read it.
-            Some(Owned::Unreadable) | None => {
+            Err(_) => {
                 let id = TopicPartition::new(OFFSETS_TOPIC, partition);
                 let origin = crate::record::Origin::Coordinator;
                 let written = self.replicas.append(&id, batch, ACKS_ALL, origin).await.map_err(|r| r.code)?;

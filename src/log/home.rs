@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::base::{Env, TopicPartition};
-use crate::disk::{Disk, Gate, GateLimit};
+use crate::disk::{Disk, FileSystem, Gate, GateLimit};
 
 use super::cleaner::CleanerOffsets;
 use super::error::LogError;
@@ -88,6 +88,8 @@ pub struct Home {
     online: AtomicBool,
     reason: Mutex<Arc<str>>,
     shared: Arc<Shared>,
+    /// None where many files can't be brought to the device at once.
+    file_system: Option<FileSystem>,
     doomed: Mutex<Vec<Doomed>>,
     /// By checkpoint file: partitions whose logs are gone from here while the file may still have their lines.
     pub(super) retired: Mutex<BTreeMap<&'static str, BTreeSet<TopicPartition>>>,
@@ -108,6 +110,7 @@ impl Home {
             online: AtomicBool::new(true),
             reason: Mutex::new("".into()),
             shared: Arc::clone(shared),
+            file_system: shared.disk.file_system(path).ok().flatten(),
             doomed: Mutex::new(Vec::new()),
             retired: Mutex::default(),
             cleaner_offsets: CleanerOffsets::default(),
@@ -117,6 +120,11 @@ impl Home {
     /// Its path as configured.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What brings all that was written in it to the device in one call, where this system can.
+    pub(super) fn file_system(&self) -> Option<&FileSystem> {
+        self.file_system.as_ref()
     }
 
     /// Before its disk.

@@ -51,6 +51,15 @@ impl LogWriter {
     }
 }
 
+/// How a log that is closed comes to the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flush {
+    /// File by file, before the close returns.
+    Now,
+    /// With the whole directory, which the caller brings there.
+    WithAll,
+}
+
 impl Log {
     /// [`LogWriter::truncate_to`], taking the append mutex.
     ///
@@ -368,38 +377,55 @@ impl Log {
     }
 
     /// Flushes everything and closes: indexes finished and trimmed, a snapshot at the end, epochs written. Takes the append mutex; every
-    /// later append is refused. Blocks, outside the lanes.
+    /// later append is refused. With [`Flush::WithAll`] it is on the device, and the recovery point moves, only with
+    /// [`Log::confirm_flushed`]. Blocks, outside the lanes.
     ///
     /// # Errors
     /// Storage: then the directory gets no clean marker.
-    pub fn close_blocking(self: &Arc<Self>) -> Result<(), LogError> {
+    pub(super) fn close_blocking(self: &Arc<Self>, flush: Flush) -> Result<(), LogError> {
         let mut state = match self.writer.try_lock() {
             Ok(state) => state,
             Err(_) => self.writer.blocking_lock(),
         };
-        self.close(&mut state)
+        self.close(&mut state, flush)
     }
 
-    /// [`Log::close_blocking`] from a lane.
+    /// [`Log::close_blocking`] from a lane, flushed.
     ///
     /// # Errors
     /// Storage.
     pub async fn close_clean(self: &Arc<Self>) -> Result<(), LogError> {
-        self.lock().await.run(|log, state| log.close(state)).await
+        self.close_from_lane(Flush::Now).await
     }
 
-    fn close(self: &Arc<Self>, state: &mut WriterState) -> Result<(), LogError> {
+    pub(super) async fn close_from_lane(self: &Arc<Self>, flush: Flush) -> Result<(), LogError> {
+        self.lock().await.run(move |log, state| log.close(state, flush)).await
+    }
+
+    /// The whole directory has been brought to the device since this log was closed; what its notes are called is not there yet.
+    pub(super) fn confirm_flushed(&self) -> Result<(), LogError> {
+        self.recovery_point.fetch_max(self.leo(), Ordering::AcqRel);
+        self.adopt_notes()
+    }
+
+    fn close(self: &Arc<Self>, state: &mut WriterState, flush: Flush) -> Result<(), LogError> {
         self.home.check()?;
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         if state.untouched {
-            return self.write_notes();
+            return match flush {
+                Flush::Now => self.write_notes(),
+                Flush::WithAll => self.prepare_notes(),
+            };
         }
         let active = self.active();
         let fail = |e| self.home.fail("closing a log", &e);
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
+        if flush == Flush::WithAll {
+            return self.prepare_notes();
+        }
         self.flush_blocking()?;
         active.file().sync().map_err(fail)?;
         let (dir, disk) = (self.dir_path(), &self.shared().disk);

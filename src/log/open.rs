@@ -96,6 +96,7 @@ impl Log {
             segments: Vec::new(),
             epochs: Epochs::default(),
             epochs_dirty: false,
+            cleaned_up_to: home.cleaned_up_to(&partition).unwrap_or(0),
             recovered: None,
         };
         opening.load_epochs()?;
@@ -194,7 +195,7 @@ impl Log {
             first_unstable: AtomicI64::new(i64::MAX),
             epochs: RwLock::new(epochs),
             epochs_dirty: AtomicBool::new(epochs_dirty),
-            notes_file: Mutex::new(()),
+            notes_file: Mutex::default(),
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),
@@ -239,6 +240,8 @@ pub(super) struct Opening<'a> {
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) epochs: Epochs,
     pub(super) epochs_dirty: bool,
+    /// Below this offset it was compacted.
+    pub(super) cleaned_up_to: i64,
     /// Producer state after recovery, and the newest snapshot.
     pub(super) recovered: Option<(Producers, i64)>,
 }

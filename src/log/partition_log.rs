@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::base::{TopicId, TopicPartition};
 use crate::config::LogConfig;
-use crate::disk::Gate;
+use crate::disk::{Disk, Gate, temporary};
 
 use super::checkpoint;
 use super::cleaner::{LastRecord, LastRecords};
@@ -59,7 +59,8 @@ pub struct Log {
     /// True while the checkpoint file is behind.
     pub(super) epochs_dirty: AtomicBool,
     /// Held while a file beside the segments is written by its path, and while the directory is renamed.
-    pub(super) notes_file: Mutex<()>,
+    /// Held while a file beside the segments is written; what is prepared and has to get its name yet.
+    pub(super) notes_file: Mutex<Vec<PathBuf>>,
     /// Held by a flush, and by what cuts the log meanwhile.
     pub(super) flushing: Mutex<()>,
     pub(super) last_flush_ms: AtomicI64,
@@ -100,6 +101,16 @@ pub struct TimestampOffset {
     pub offset: i64,
     /// Epoch it was written in, if known.
     pub leader_epoch: Option<i32>,
+}
+
+/// How a small file gets its content: the disk, its path, the content, and where what is only prepared is noted.
+trait Write: FnOnce(&Disk, &Path, &[u8], &mut Vec<PathBuf>) -> io::Result<()> {}
+impl<T: FnOnce(&Disk, &Path, &[u8], &mut Vec<PathBuf>) -> io::Result<()>> Write for T {}
+
+fn prepare(disk: &Disk, path: &Path, content: &[u8], prepared: &mut Vec<PathBuf>) -> io::Result<()> {
+    disk.write_unsynced(&temporary(path), content)?;
+    prepared.push(path.to_path_buf());
+    Ok(())
 }
 
 impl Log {
@@ -147,7 +158,11 @@ impl Log {
         if !self.topic_id_dirty.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _writing = self.notes_file.lock();
+        self.write_topic_id_with(|disk, path, text, _| disk.swap_in(path, text))
+    }
+
+    fn write_topic_id_with(&self, write: impl Write) -> Result<(), LogError> {
+        let mut prepared = self.notes_file.lock();
         if self.deleted.load(Ordering::Acquire) || !self.topic_id_dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
@@ -155,7 +170,7 @@ impl Log {
         self.home.check()?;
         let path = self.dir_path().join(meta::PARTITION_METADATA);
         let text = meta::write_partition_metadata(id);
-        self.shared().disk.swap_in(&path, text.as_bytes()).map_err(|e| {
+        write(&self.shared().disk, &path, text.as_bytes(), &mut prepared).map_err(|e| {
             self.topic_id_dirty.store(true, Ordering::Release);
             self.home.fail("writing partition.metadata", &e)
         })
@@ -173,6 +188,20 @@ impl Log {
     pub(super) fn write_notes(&self) -> Result<(), LogError> {
         self.write_topic_id()?;
         self.write_epochs()
+    }
+
+    /// [`Log::write_notes`] in two steps, for who brings all of the directory to the device behind each: here the contents are written,
+    /// [`Log::adopt_notes`] gives them their names.
+    pub(super) fn prepare_notes(&self) -> Result<(), LogError> {
+        self.write_topic_id_with(prepare)?;
+        self.write_epochs_with(prepare)
+    }
+
+    /// The second step of [`Log::prepare_notes`].
+    pub(super) fn adopt_notes(&self) -> Result<(), LogError> {
+        let renamed = |path: PathBuf| self.shared().disk.rename(&temporary(&path), &path);
+        let adopted = self.notes_file.lock().drain(..).try_for_each(renamed);
+        adopted.map_err(|e| self.home.fail("renaming a file of a log", &e))
     }
 
     /// The directory of `log.dirs` that it lies in.
@@ -382,14 +411,18 @@ impl Log {
     /// # Errors
     /// Storage.
     pub fn write_epochs(&self) -> Result<(), LogError> {
-        let _writing = self.notes_file.lock();
+        self.write_epochs_with(|disk, path, text, _| disk.replace(path, text))
+    }
+
+    fn write_epochs_with(&self, write: impl Write) -> Result<(), LogError> {
+        let mut prepared = self.notes_file.lock();
         if self.deleted.load(Ordering::Acquire) || !self.epochs_dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         self.home.check()?;
         let text = checkpoint::write_epochs(self.epochs.read().entries());
         let path = self.dir_path().join(checkpoint::LEADER_EPOCH);
-        self.shared().disk.replace(&path, text.as_bytes()).map_err(|e| {
+        write(&self.shared().disk, &path, text.as_bytes(), &mut prepared).map_err(|e| {
             self.epochs_dirty.store(true, Ordering::Release);
             self.home.fail("writing leader-epoch-checkpoint", &e)
         })

@@ -70,7 +70,7 @@ impl Log {
     /// Finds the slice for a request. Bytes themselves are not read: the slice may be cold.
     ///
     /// # Errors
-    /// Offset out of range; corrupt data; storage.
+    /// Offset out of range; corrupt data; storage; a log that is gone, where aborted transactions were asked for.
     pub fn read_blocking(&self, request: ReadRequest) -> Result<LogRead, LogError> {
         self.home.check()?;
         let segments = self.segments.load_full();
@@ -124,7 +124,20 @@ impl Log {
             Ok(())
         })
         .map_err(|e: io::Error| self.read_error(&e))?;
+        if request.aborted {
+            self.check_indexes_were_there(offset)?;
+        }
         Ok(read)
+    }
+
+    /// After the indexes of aborted transactions were read: a segment without such a file has none, unless the file went meanwhile with its
+    /// segment or log. Both are told of before files go.
+    fn check_indexes_were_there(&self, offset: i64) -> Result<(), LogError> {
+        self.check_open()?;
+        match self.start_offset() {
+            start if offset < start => Err(LogError::OffsetOutOfRange { offset, start, end: self.leo() }),
+            _ => Ok(()),
+        }
     }
 
     /// The batch that contains `offset`, or the first one after it.
@@ -203,6 +216,7 @@ impl Log {
     /// Corrupt data; storage.
     pub fn aborted_between(&self, from: i64, upper: i64) -> Result<Vec<AbortedTxn>, LogError> {
         let entries = self.abort_entries_between(from, upper).map_err(|e| self.read_error(&e))?;
+        self.check_open()?; // as in a read
         Ok(entries.iter().map(AbortedTxn::from).collect())
     }
 

@@ -17,7 +17,8 @@ use super::txn_index::AbortEntry;
 use super::walk::{WalkEnd, for_each_batch};
 
 impl Opening<'_> {
-    /// After an unclean stop: reads every segment from the one with the recovery point on.
+    /// After an unclean stop: reads every segment from the one with the recovery point on. The first corrupt byte, or a segment that came
+    /// back empty, is the log's end.
     pub(super) fn recover(&mut self) -> io::Result<()> {
         if self.options.clean {
             return Ok(());
@@ -41,7 +42,11 @@ impl Opening<'_> {
                 self.place.disk.write(&path, &snapshot::write(&producers))?;
                 last_snapshot = producers.end();
             }
-            if !whole {
+            let is_lost = all.get(i + 1).is_some_and(|next| self.is_lost(segment, next));
+            if is_lost {
+                tracing::warn!(partition = %self.partition, base = segment.base_offset(), "a segment has lost all its records");
+            }
+            if !whole || is_lost {
                 if i + 1 < all.len() {
                     tracing::warn!(partition = %self.partition, count = all.len() - i - 1, "removing later segments");
                 }
@@ -51,6 +56,17 @@ impl Opening<'_> {
         }
         self.recovered = Some((producers, last_snapshot));
         Ok(())
+    }
+
+    /// Has a segment before the newest nothing in it that was not left so? A loss of power can take what was written to one file, its length
+    /// too, and leave what was written to the next one later: records behind such a hole must not be served as if nothing were missing
+    /// before them. No roll leaves an empty segment behind but one for offsets that do not fit it. Compaction does, and a kill may come before
+    /// its checkpoint says so: in a compacted topic nobody can tell. Kafka does not look.
+    fn is_lost(&self, segment: &Segment, next: &Segment) -> bool {
+        let base = segment.base_offset();
+        let was_compacted = self.options.config.cleanup.compact || base < self.cleaned_up_to;
+        let was_flushed = base < self.options.recovery_point;
+        segment.size() == 0 && !was_compacted && !was_flushed && next.base_offset() - base <= i64::from(i32::MAX)
     }
 
     /// Reads a segment batch by batch: rebuilds its indexes, takes epochs and producers, cuts it at the first corrupt byte. True when

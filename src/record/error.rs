@@ -67,6 +67,9 @@ pub enum RecordError {
     /// A record's frame is not as the format says.
     #[error("Found invalid record structure: {0}")]
     BadRecord(&'static str),
+    /// A message inside a record, of a version that is not known: made by a later Kafka.
+    #[error("unknown version of a record's value: {0}")]
+    UnknownVersion(i16),
     /// Fewer or more records than the header counts.
     #[error(
         "Incorrect declared batch size, records still remaining in file or missing: {declared} declared, {found} found"
@@ -98,6 +101,7 @@ impl RecordError {
             | RecordError::Decompress { .. }
             | RecordError::TooLarge { .. }
             | RecordError::BadRecord(_)
+            | RecordError::UnknownVersion(_)
             | RecordError::BadCount { .. } => ErrorCode::InvalidRecord,
         }
     }

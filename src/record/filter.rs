@@ -5,6 +5,8 @@
 //! that keeps all its records is copied as it is. Frames of kept records are copied, not written anew: only a timestamp delta that counts
 //! from another base changes. One batch is in memory at a time, decompressed up to the bound of its [`Scratch`].
 
+use std::ops::Range;
+
 use super::batch::{BATCH_HEADER, BatchHeader, CRC_AT, LOG_OVERHEAD, NO_TIMESTAMP, TimestampType, compute_crc};
 use super::batches::Batch;
 use super::builder::{empty_batch, message, wrapper};
@@ -14,7 +16,7 @@ use super::record::Scratch;
 use super::varint::{Cursor, put_varint, put_varlong, varlong_len};
 
 /// What the caller decides a record's fate by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct KeyAt<'a> {
     /// Absolute offset.
     pub offset: i64,
@@ -68,22 +70,47 @@ pub struct Written {
     pub size: usize,
 }
 
+/// Records that are judged at a time, the bits of an answer: what the caller looks up for one need not wait for the one before.
+pub const JUDGED: usize = 32;
+
 /// Buffers of one filter, kept from batch to batch.
 #[derive(Debug, Default)]
 pub struct Filter {
     scratch: Scratch,
-    kept: Vec<Kept>,
+    kept: Kept,
     body: Vec<u8>,
 }
 
-/// The frame of a record that stays, as positions in the batch's body.
-#[derive(Clone, Copy, Debug)]
+/// The records of a batch that stay.
+#[derive(Debug, Default)]
 struct Kept {
-    start: usize,
-    after_time: usize,
-    end: usize,
-    time_delta: i64,
-    timestamp: i64,
+    /// Where their frames lie in the batch's body; neighbours are one run.
+    runs: Vec<Range<usize>>,
+    count: u64,
+    tombstones: bool,
+    first_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl Kept {
+    fn clear(&mut self) {
+        self.runs.clear();
+        (self.count, self.tombstones) = (0, false);
+        (self.first_timestamp, self.max_timestamp) = (NO_TIMESTAMP, NO_TIMESTAMP);
+    }
+
+    fn add(&mut self, record: &KeyAt<'_>, place: &Place) {
+        match self.runs.last_mut() {
+            Some(run) if run.end == place.start => run.end = place.end,
+            _ => self.runs.push(place.start..place.end),
+        }
+        if self.count == 0 {
+            self.first_timestamp = place.timestamp;
+        }
+        self.count += 1;
+        self.tombstones |= !record.has_value;
+        self.max_timestamp = self.max_timestamp.max(place.timestamp);
+    }
 }
 
 impl Filter {
@@ -92,30 +119,31 @@ impl Filter {
         Self::default()
     }
 
-    /// Calls `see` with every record of the batch that has a key, in order, until it returns false. False when it did.
+    /// Calls `see` with offset and key of every record of the batch that has a key, in order.
     ///
     /// # Errors
-    /// A body that can't be read. The CRC is the caller's business.
-    pub fn keys(&mut self, batch: &Batch<'_>, mut see: impl FnMut(i64, &[u8]) -> bool) -> Result<bool, RecordError> {
+    /// A body that can't be read; then some were seen. The CRC is the caller's business.
+    pub fn keys(&mut self, batch: &Batch<'_>, mut see: impl FnMut(i64, &[u8])) -> Result<(), RecordError> {
         let Some(header) = batch.header() else {
             for record in batch.records(&mut self.scratch)? {
                 let record = record?;
-                if record.key.is_some_and(|key| !see(record.offset, key)) {
-                    return Ok(false);
+                if let Some(key) = record.key {
+                    see(record.offset, key);
                 }
             }
-            return Ok(true);
+            return Ok(());
         };
         let mut frames = Frames::new(header, body_of(batch, header, &mut self.scratch)?)?;
         while let Some(frame) = frames.next_frame()? {
-            if frame.record.key.is_some_and(|key| !see(frame.record.offset, key)) {
-                return Ok(false);
+            if let Some(key) = frame.record.key {
+                see(frame.record.offset, key);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Appends to `out` what is left of the batch when only the records stay for which `keep` returns true.
+    /// Appends to `out` what is left of the batch when only the records stay whose bits `keep` returns. It is asked about up to
+    /// [`JUDGED`] at a time, in order; the first is the lowest bit.
     ///
     /// # Errors
     /// A body that can't be read or compressed; `out` may then hold half a batch. The CRC is the caller's business.
@@ -123,7 +151,7 @@ impl Filter {
         &mut self,
         batch: &Batch<'_>,
         options: &FilterOptions,
-        keep: impl FnMut(KeyAt<'_>) -> bool,
+        keep: impl FnMut(&[KeyAt<'_>]) -> u32,
         out: &mut Vec<u8>,
     ) -> Result<Filtered, RecordError> {
         if options.retention == Retention::Delete {
@@ -143,32 +171,44 @@ impl Filter {
         batch: &Batch<'_>,
         header: &BatchHeader,
         options: &FilterOptions,
-        mut keep: impl FnMut(KeyAt<'_>) -> bool,
+        mut keep: impl FnMut(&[KeyAt<'_>]) -> u32,
         out: &mut Vec<u8>,
     ) -> Result<Filtered, RecordError> {
         let body = body_of(batch, header, &mut self.scratch)?;
         let kept = &mut self.kept;
         kept.clear();
-        let mut tombstones = false;
         let mut frames = Frames::new(header, body)?;
-        while let Some(frame) = frames.next_frame()? {
-            if keep(frame.record) {
-                tombstones |= !frame.record.has_value;
-                kept.push(frame.kept);
+        let mut records = [KeyAt::default(); JUDGED];
+        let mut places = [Place::default(); JUDGED];
+        loop {
+            let mut len = 0;
+            while len < JUDGED
+                && let Some(frame) = frames.next_frame()?
+            {
+                (records[len], places[len]) = (frame.record, frame.place);
+                len += 1;
+            }
+            if len == 0 {
+                break;
+            }
+            let stays = keep(&records[..len]);
+            for (i, (record, place)) in records[..len].iter().zip(&places).enumerate() {
+                if stays >> i & 1 == 1 {
+                    kept.add(record, place);
+                }
             }
         }
-        let mut filtered =
-            Filtered { read: frames.read.cast_unsigned().into(), kept: kept.len() as u64, written: None };
+        let mut filtered = Filtered { read: frames.read.cast_unsigned().into(), kept: kept.count, written: None };
         let start = out.len();
         let mut written = *header;
-        if kept.is_empty() {
+        if kept.count == 0 {
             if options.retention != Retention::RetainEmpty {
                 return Ok(filtered);
             }
             out.extend_from_slice(&empty_batch(header));
         } else {
             let had = header.delete_horizon_ms();
-            let gets_horizon = had.is_none() && (tombstones || options.empty_txn_marker);
+            let gets_horizon = had.is_none() && (kept.tombstones || options.empty_txn_marker);
             if filtered.kept == filtered.read && !gets_horizon {
                 out.extend_from_slice(batch.bytes());
             } else {
@@ -189,7 +229,7 @@ impl Filter {
     fn filter_legacy(
         &mut self,
         batch: &Batch<'_>,
-        mut keep: impl FnMut(KeyAt<'_>) -> bool,
+        mut keep: impl FnMut(&[KeyAt<'_>]) -> u32,
         out: &mut Vec<u8>,
     ) -> Result<Filtered, RecordError> {
         let (magic, codec, start) = (batch.magic(), batch.codec()?, out.len());
@@ -202,7 +242,7 @@ impl Filter {
         for record in batch.records(&mut self.scratch)? {
             let record = record?;
             filtered.read += 1;
-            if !keep(KeyAt { offset: record.offset, key: record.key, has_value: record.value.is_some() }) {
+            if keep(&[KeyAt { offset: record.offset, key: record.key, has_value: record.value.is_some() }]) & 1 == 0 {
                 all = false;
                 continue;
             }
@@ -233,7 +273,7 @@ impl Filter {
 fn rebuild(
     of: &BatchHeader,
     body: &[u8],
-    kept: &[Kept],
+    kept: &Kept,
     horizon_ms: Option<i64>,
     buffer: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -241,19 +281,19 @@ fn rebuild(
     let codec = of.attributes.codec()?;
     let mut header = *of;
     header.attributes = of.attributes.with_delete_horizon(horizon_ms.is_some());
-    header.base_timestamp = horizon_ms.or(kept.first().map(|k| k.timestamp)).unwrap_or(NO_TIMESTAMP);
+    header.base_timestamp = horizon_ms.unwrap_or(kept.first_timestamp);
     header.max_timestamp = match of.attributes.timestamp_type() {
         TimestampType::LogAppendTime => of.max_timestamp,
-        _ => kept.iter().map(|k| k.timestamp).fold(NO_TIMESTAMP, i64::max),
+        _ => kept.max_timestamp,
     };
-    header.count = i32::try_from(kept.len()).unwrap_or(i32::MAX); // no more than were read, by a count of 32 bits
+    header.count = i32::try_from(kept.count).unwrap_or(i32::MAX); // no more than were read, by a count of 32 bits
     let start = out.len();
     out.resize(start + BATCH_HEADER, 0);
     if codec == Codec::None {
-        put_frames(body, kept, header.base_timestamp, out);
+        put_frames(of, body, kept, header.base_timestamp, out)?;
     } else {
         buffer.clear();
-        put_frames(body, kept, header.base_timestamp, buffer);
+        put_frames(of, body, kept, header.base_timestamp, buffer)?;
         compress(codec, None, 2, buffer, out)?;
     }
     let batch = &mut out[start..];
@@ -265,19 +305,47 @@ fn rebuild(
     Ok(header)
 }
 
-fn put_frames(body: &[u8], kept: &[Kept], base_timestamp: i64, out: &mut Vec<u8>) {
-    for frame in kept {
-        let delta = frame.timestamp.wrapping_sub(base_timestamp);
-        if delta == frame.time_delta {
-            out.extend_from_slice(&body[frame.start..frame.end]);
-            continue;
+/// Appends the kept frames, with timestamps that count from another base.
+fn put_frames(
+    of: &BatchHeader,
+    body: &[u8],
+    kept: &Kept,
+    base_timestamp: i64,
+    out: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    if base_timestamp == of.base_timestamp && of.attributes.timestamp_type() != TimestampType::LogAppendTime {
+        kept.runs.iter().for_each(|run| out.extend_from_slice(&body[run.clone()]));
+        return Ok(());
+    }
+    for run in &kept.runs {
+        let mut run = Cursor::new(&body[run.clone()]);
+        while run.remaining() > 0 {
+            let frame = run.rest();
+            let len = usize::try_from(run.varint()?).unwrap_or(0); // read before, and in bounds
+            let mut record = Cursor::new(run.take(len)?);
+            record.byte()?;
+            let had = record.varlong()?;
+            let delta = timestamp(of, had).wrapping_sub(base_timestamp);
+            if delta == had {
+                out.extend_from_slice(&frame[..frame.len() - run.remaining()]);
+                continue;
+            }
+            let rest = record.rest();
+            let len = 1 + varlong_len(delta) + rest.len();
+            put_varint(out, i32::try_from(len).unwrap_or(i32::MAX)); // at most nine bytes more than a length that was read
+            out.push(0);
+            put_varlong(out, delta);
+            out.extend_from_slice(rest);
         }
-        let rest = &body[frame.after_time..frame.end];
-        let len = 1 + varlong_len(delta) + rest.len();
-        put_varint(out, i32::try_from(len).unwrap_or(i32::MAX)); // at most nine bytes more than a length that was read
-        out.push(0);
-        put_varlong(out, delta);
-        out.extend_from_slice(rest);
+    }
+    Ok(())
+}
+
+/// What the timestamp of a record is, of a batch with that header.
+fn timestamp(header: &BatchHeader, delta: i64) -> i64 {
+    match header.attributes.timestamp_type() {
+        TimestampType::LogAppendTime => header.max_timestamp,
+        _ => header.base_timestamp.wrapping_add(delta),
     }
 }
 
@@ -301,7 +369,15 @@ struct Frames<'a> {
 
 struct Frame<'a> {
     record: KeyAt<'a>,
-    kept: Kept,
+    place: Place,
+}
+
+/// Where a frame lies in the batch's body, and its record's timestamp.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    start: usize,
+    end: usize,
+    timestamp: i64,
 }
 
 impl<'a> Frames<'a> {
@@ -326,18 +402,13 @@ impl<'a> Frames<'a> {
         let mut record = Cursor::new(cursor.take(len)?);
         let end = self.body.len() - cursor.remaining();
         record.byte()?; // attributes, unused
-        let time_delta = record.varlong()?;
-        let after_time = end - record.remaining();
+        let timestamp = timestamp(self.header, record.varlong()?);
         let offset = self.header.base_offset.wrapping_add(record.varint()?.into());
         let key = record.nullable_bytes()?;
         let has_value = record.nullable_bytes()?.is_some();
-        let timestamp = match self.header.attributes.timestamp_type() {
-            TimestampType::LogAppendTime => self.header.max_timestamp,
-            _ => self.header.base_timestamp.wrapping_add(time_delta),
-        };
-        let kept = Kept { start: self.at, after_time, end, time_delta, timestamp };
+        let start = self.at;
         self.at = end;
         self.read += 1;
-        Ok(Some(Frame { record: KeyAt { offset, key, has_value }, kept }))
+        Ok(Some(Frame { record: KeyAt { offset, key, has_value }, place: Place { start, end, timestamp } }))
     }
 }

@@ -6,7 +6,7 @@
 //! | `batches` | shallow walk over a buffer of batches of any format |
 //! | `record` | deep walk over the records of a batch, `legacy` for formats 0 and 1 |
 //! | `codec` | the compression containers, bounded; `lz4` their lz4 frame |
-//! | `varint` | zigzag integers |
+//! | `varint` | zigzag integers; `fields` the fields of coordinators' records |
 //! | `validate` | what a leader checks on produce; `convert` writes a batch anew |
 //! | `builder`, `control` | making batches; transaction markers |
 //! | `filter` | what compaction leaves of a batch |
@@ -21,6 +21,7 @@ pub mod codec;
 pub mod control;
 pub mod convert;
 pub mod error;
+pub mod fields;
 pub mod filter;
 pub mod legacy;
 mod lz4;

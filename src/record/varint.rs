@@ -72,8 +72,23 @@ impl<'a> Cursor<'a> {
         Ok(self.unsigned(5)? as u32)
     }
 
+    /// Most are of one byte or two: deltas within a batch, lengths below 64 and below 8192.
     #[inline]
     fn unsigned(&mut self, max_bytes: u32) -> Result<u64, RecordError> {
+        match self.rest {
+            [byte @ ..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            [low, high @ ..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
+            }
+            _ => self.unsigned_of_many(max_bytes),
+        }
+    }
+
+    fn unsigned_of_many(&mut self, max_bytes: u32) -> Result<u64, RecordError> {
         let mut value = 0u64;
         for i in 0..max_bytes {
             let byte = self.byte()?;

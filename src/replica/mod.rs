@@ -6,7 +6,8 @@
 //!
 //! A leader learns of its followers by their fetches (`follower_fetch`, pure `isr`) and proposes changes of the in-sync replicas to the
 //! controller (`isr_changes`); a follower copies by its `fetcher`. `throttles` holds back the copying of moves, `selector` sends
-//! consumers to the replica of their rack. `moves` carries replicas from one log directory of this broker to another.
+//! consumers to the replica of their rack. `moves` carries replicas from one log directory of this broker to another. Coordinators keep
+//! what they know of internal partitions in `shards`, read and write them as a `journal`, and have them led elsewhere by `hand_over`.
 //!
 //! Lock order: append mutex of the log (of the current one before the one it moves to), partition state, waiters. The table's lock is taken
 //! alone. Never two partitions at once.
@@ -30,6 +31,7 @@ pub mod offsets;
 pub mod partition;
 pub mod read;
 pub mod selector;
+pub mod shards;
 pub mod state;
 pub mod table;
 mod throttles;

@@ -233,15 +233,18 @@ impl Shared {
     fn shed(&self) {
         let bounds = self.bounds.load();
         let mut state = self.state.lock();
-        state.open.retain(|_, open| !open.task.is_finished());
+        let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
+        // One that ended just as it was entered stays; as long as all that are open are counted, there is none.
+        if excess > 0 || state.open.len() > state.total {
+            state.open.retain(|_, open| !open.task.is_finished());
+        }
+        if excess == 0 {
+            return;
+        }
         let mut victims: Vec<(u64, u64)> = {
             let others = state.open.iter().filter(|(_, open)| bounds.protected.as_ref() != Some(&open.listener));
             others.map(|(number, open)| (open.used_us.load(Ordering::Relaxed), *number)).collect()
         };
-        let excess = state.total.saturating_sub(bounds.total.saturating_add(state.ending.len()));
-        if excess == 0 {
-            return;
-        }
         victims.sort_unstable();
         for (_, number) in victims.into_iter().take(excess) {
             if let Some(open) = state.open.remove(&number) {

@@ -6,7 +6,6 @@
 //! `decoder`, `groups` and `fields` (keys and values), `flags`.
 
 mod decoder;
-pub(in crate::tools) mod fields;
 mod flags;
 pub(in crate::tools) mod groups;
 mod index;

@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::markers::{Lookup, Markers};
@@ -21,13 +21,13 @@ use super::transaction::{Change, Init, Producer, Transaction};
 use super::verify::Verifications;
 use crate::base::env::Lane;
 use crate::base::metrics::LoadTimes;
-use crate::base::notified::until_found;
 use crate::base::{Env, ErrorCode, TopicPartition, topic_names};
 use crate::cluster::Cluster;
 use crate::record::{BatchBuilder, RecordError};
 use crate::replica::Replicas;
 use crate::replica::hand_over::HandOver;
 use crate::replica::journal::Journal;
+use crate::replica::shards::Shards;
 
 /// The topic of the transactions' records.
 pub const TRANSACTION_TOPIC: &str = topic_names::TRANSACTION_STATE;
@@ -46,28 +46,13 @@ pub struct Coordinator {
     pub(super) replicas: Arc<Replicas>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) settings: Settings,
-    pub(super) shards: RwLock<BTreeMap<i32, Owned>>,
-    pub(super) loads: AtomicU64,
-    /// A partition was read, or could not be.
-    pub(super) load_ended: Notify,
+    /// The partitions of `__transaction_state` led from here.
+    pub(super) shards: Shards<Shard>,
     pub(super) load_times: LoadTimes,
     /// Ends of transactions whose write is tried again.
     pub(super) append_retries: AtomicUsize,
-    /// Partitions that can't be read here.
-    pub hand_over: HandOver,
     pub(super) markers: Markers,
     pub(super) verifications: Verifications,
-}
-
-/// A partition of `__transaction_state` led from here.
-#[derive(Clone)]
-pub(super) enum Owned {
-    /// Being read: the number tells one load from another; with the leader epoch of now.
-    Loading(u64, i32),
-    /// In service.
-    Ready(Arc<Shard>),
-    /// Could not be read: its ids are never answered as unknown.
-    Unreadable,
 }
 
 /// The ids of one partition.
@@ -141,19 +126,21 @@ impl Coordinator {
             markers: Markers::new(env.clone(), cluster.clone(), lookup.clone(), settings.request_timeout),
             verifications: Verifications::new(env.clone(), cluster.clone(), lookup, settings.request_timeout),
             env: env.clone(),
+            shards: Shards::new(TRANSACTION_TOPIC, "transactions", replicas.clone()),
             replicas,
             cluster,
             settings,
-            shards: RwLock::default(),
-            loads: AtomicU64::new(0),
-            load_ended: Notify::new(),
             load_times: LoadTimes::default(),
             append_retries: AtomicUsize::new(0),
-            hand_over: HandOver::default(),
         });
         env.tasks.spawn_vital(Lane::Control, "transaction time-outs", coordinator.clone().run_time_outs());
         env.tasks.spawn_vital(Lane::Control, "transactional id expiry", coordinator.clone().run_expiry());
         coordinator
+    }
+
+    /// Partitions that can't be read here.
+    pub fn hand_over(&self) -> &HandOver {
+        &self.shards.hand_over
     }
 
     /// The partition of `__transaction_state` whose leader coordinates the id.
@@ -178,7 +165,7 @@ impl Coordinator {
         if !(1..=self.settings.max_timeout_ms).contains(&timeout_ms) {
             return Err(ErrorCode::InvalidTransactionTimeout);
         }
-        let shard = self.loaded_shard(id).await?;
+        let shard = self.shards.get_loaded(self.partition_of(id), INIT_WAIT).await?;
         let fresh = || self.cluster.producer_ids.next();
         let now_ms = self.env.clock.wall_ms();
         let slot = match shard.find(id) {
@@ -277,36 +264,13 @@ impl Coordinator {
         if id.is_empty() {
             return Err(ErrorCode::InvalidRequest);
         }
-        match self.shards.read().get(&self.partition_of(id)) {
-            None => Err(ErrorCode::NotCoordinator),
-            Some(Owned::Loading(..)) => Err(ErrorCode::CoordinatorLoadInProgress),
-            Some(Owned::Unreadable) => Err(ErrorCode::CoordinatorNotAvailable),
-            Some(Owned::Ready(shard)) => Ok(shard.clone()),
-        }
-    }
-
-    /// As [`Coordinator::shard`], waiting for a load that has begun.
-    async fn loaded_shard(&self, id: &str) -> Result<Arc<Shard>, ErrorCode> {
-        let loaded = || match self.shard(id) {
-            Err(ErrorCode::CoordinatorLoadInProgress) => None,
-            result => Some(result),
-        };
-        let wait = until_found(&self.load_ended, loaded);
-        tokio::time::timeout(INIT_WAIT, wait).await.unwrap_or(Err(ErrorCode::CoordinatorLoadInProgress))
+        self.shards.get(self.partition_of(id))
     }
 
     fn slot(&self, id: &str) -> Result<(Arc<Shard>, Arc<Slot>), ErrorCode> {
         let shard = self.shard(id)?;
         let slot = shard.find(id).ok_or(ErrorCode::InvalidProducerIdMapping)?;
         Ok((shard, slot))
-    }
-
-    pub(super) fn ready_shards(&self) -> Vec<Arc<Shard>> {
-        let ready = |owned: &Owned| match owned {
-            Owned::Ready(shard) => Some(shard.clone()),
-            Owned::Loading(..) | Owned::Unreadable => None,
-        };
-        self.shards.read().values().filter_map(ready).collect()
     }
 
     /// Hands a change to the journal; the id's mutex is held. Its end comes through the channel, after it has taken effect.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::coordinator::{Coordinator, Owned};
+use super::coordinator::Coordinator;
 use super::state::State;
 use super::transaction::{Producer, Transaction};
 use crate::base::{ErrorCode, TopicPartition};
@@ -84,16 +84,10 @@ impl Coordinator {
     /// COORDINATOR_LOAD_IN_PROGRESS while some are being read; COORDINATOR_NOT_AVAILABLE when some can't be: a transaction that is not
     /// listed is taken for a hanging one, and aborted by hand.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Listed>, ErrorCode> {
-        for owned in self.shards.read().values() {
-            match owned {
-                Owned::Loading(..) => return Err(ErrorCode::CoordinatorLoadInProgress),
-                Owned::Unreadable => return Err(ErrorCode::CoordinatorNotAvailable),
-                Owned::Ready(_) => {}
-            }
-        }
+        self.shards.all_ready()?;
         let now_ms = self.env.clock.wall_ms();
         let mut listed = Vec::new();
-        for slot in self.ready_shards().iter().flat_map(|shard| shard.all()) {
+        for slot in self.shards.ready().iter().flat_map(|shard| shard.all()) {
             let cell = slot.lock();
             if filter.admits(&cell.txn, now_ms) {
                 let txn = &cell.txn;

@@ -20,7 +20,7 @@ impl Loaded {
     /// Takes in one batch.
     ///
     /// # Errors
-    /// The batch is broken, or a value can't be read.
+    /// The batch is broken, or a value of a known version can't be read.
     pub fn see(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
         if batch.is_control() {
             return Ok(());
@@ -28,21 +28,20 @@ impl Loaded {
         for record in batch.records(&mut self.scratch)? {
             let record = record?;
             let Some(key) = record.key else { continue };
-            match (Key::read(key)?, record.value) {
+            let version = match (Key::read(key)?, record.value.map(TxnValue::read)) {
+                // What was before it holds. (Kafka stops reading there, and coordinates with what it has.)
+                (Key::Transaction(_), Some(Err(RecordError::UnknownVersion(version)))) => version,
                 (Key::Transaction(id), Some(value)) => {
-                    self.transactions.insert(id, TxnValue::read(value)?);
+                    self.transactions.insert(id, value?);
+                    continue;
                 }
                 (Key::Transaction(id), None) => {
                     self.transactions.remove(&id);
+                    continue;
                 }
-                (Key::Unknown(version), _) => {
-                    tracing::warn!(
-                        version,
-                        offset = record.offset,
-                        "skipped a transaction record of an unknown version"
-                    );
-                }
-            }
+                (Key::Unknown(version), _) => version,
+            };
+            tracing::warn!(version, offset = record.offset, "skipped a transaction record of an unknown version");
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Coordinator {
 
     fn abort_timed_out(self: &Arc<Self>) {
         let now_ms = self.env.clock.wall_ms();
-        for shard in self.ready_shards() {
+        for shard in self.shards.ready() {
             for slot in shard.all() {
                 let (id, done) = {
                     let mut cell = slot.lock();
@@ -46,7 +46,7 @@ impl Coordinator {
     pub(super) async fn run_expiry(self: Arc<Self>) {
         loop {
             tokio::time::sleep(self.settings.expiry_check).await;
-            for shard in self.ready_shards() {
+            for shard in self.shards.ready() {
                 self.expire(&shard);
             }
         }

@@ -7,6 +7,7 @@
 
 mod error;
 mod live;
+mod many;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod types;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 use tokio::sync::{Semaphore, watch as channel};
 
 pub use error::{ConnectError, ZkError, ZkErrorKind};
@@ -25,9 +25,6 @@ pub use types::{CreateMode, Op, OpResult, SessionId, SessionState, Stat};
 pub use watch::{Watch, WatchEvent, WatchKind};
 pub use zk::{Zk, ZkOptions};
 
-/// Reads that [`Session::get_all`] prepares at a time (a waiting one takes about a kilobyte); how many are really under way is bound by
-/// `max_in_flight`.
-const PIPELINE: usize = 256;
 /// How often paths are made again when parents vanish meanwhile, before giving up.
 const MAX_PARENT_ROUNDS: usize = 16;
 /// A server that throttles is asked again after this.
@@ -66,6 +63,7 @@ struct Shared {
     link: channel::Sender<Link>,
     closing: channel::Sender<bool>,
     in_flight: Semaphore,
+    batches: many::Batches,
 }
 
 /// What serves requests at the moment.
@@ -80,6 +78,7 @@ enum Link {
 #[derive(Clone, Copy)]
 enum Request<'a> {
     Get { path: &'a str, watch: bool },
+    GetMany(&'a [String]),
     Exists { path: &'a str, watch: bool },
     Children { path: &'a str, watch: bool },
     Create { path: &'a str, data: &'a Bytes, mode: CreateMode },
@@ -97,6 +96,7 @@ impl Request<'_> {
             | Request::Create { path, .. }
             | Request::Set { path, .. }
             | Request::Delete { path, .. } => path,
+            Request::GetMany(paths) => paths.get(op.unwrap_or(0)).map_or("(reads)", String::as_str),
             Request::Multi(ops) => ops.get(op.unwrap_or(0)).map_or("(multi)", Op::path),
         }
     }
@@ -104,6 +104,7 @@ impl Request<'_> {
 
 enum Reply {
     Data(Option<(Bytes, Stat)>, Option<Watch>),
+    DataOfMany(Vec<Option<(Bytes, Stat)>>),
     Exists(Option<Stat>, Option<Watch>),
     Children(Option<Vec<String>>, Option<Watch>),
     Created(String, Stat),
@@ -310,30 +311,6 @@ impl Session {
                 return Ok((None, watch));
             }
         }
-    }
-
-    /// [`Session::get`] of many nodes, pipelined; answers in the order of the paths.
-    ///
-    /// # Errors
-    /// The first refusal, or the session's end.
-    pub async fn get_all(&self, paths: &[String]) -> Result<Vec<Option<(Bytes, Stat)>>, ZkError> {
-        let mut found = Vec::with_capacity(paths.len());
-        for window in paths.chunks(PIPELINE) {
-            found.extend(try_join_all(window.iter().map(|path| self.get(path))).await?);
-        }
-        Ok(found)
-    }
-
-    /// [`Session::children`] of many nodes, pipelined; answers in the order of the paths.
-    ///
-    /// # Errors
-    /// The first refusal, or the session's end.
-    pub async fn children_all(&self, paths: &[String]) -> Result<Vec<Option<Vec<String>>>, ZkError> {
-        let mut found = Vec::with_capacity(paths.len());
-        for window in paths.chunks(PIPELINE) {
-            found.extend(try_join_all(window.iter().map(|path| self.children(path))).await?);
-        }
-        Ok(found)
     }
 
     /// Creates a node and says its real path. A sequential one may, after a lost reply, exist twice.

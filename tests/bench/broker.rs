@@ -60,10 +60,7 @@ impl Plan {
             data: dir.join(format!("data{id}")),
             dir,
             extra: Vec::new(),
-            program: match kind {
-                Kind::Ottla => args.ottla.clone(),
-                Kind::Kafka => args.scripts.join("apache-kafka.sh"),
-            },
+            program: program(args, kind),
         })
     }
 
@@ -71,6 +68,11 @@ impl Plan {
     pub fn with(mut self, property: &str) -> Self {
         self.extra.push(property.into());
         self
+    }
+
+    /// The same broker, of another kind: with its id, address and directories.
+    pub fn as_kind(&self, args: &Args, kind: Kind) -> Self {
+        Self { program: program(args, kind), ..self.clone() }
     }
 
     /// Starts the process, and nothing more.
@@ -211,6 +213,13 @@ impl Drop for Broker {
     fn drop(&mut self) {
         let _ = self.child.kill(); // gone already is as good
         let _ = self.child.wait();
+    }
+}
+
+fn program(args: &Args, kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Ottla => args.ottla.clone(),
+        Kind::Kafka => args.scripts.join("apache-kafka.sh"),
     }
 }
 

@@ -10,9 +10,9 @@ use ottla::record::{BatchBuilder, Batches};
 use ottla::wire::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsRequestPartition,
     AlterPartitionReassignmentsRequestTopic, CreateTopicsRequest, CreateTopicsRequestConfig, CreateTopicsRequestTopic,
-    FetchRequest, FetchRequestPartition, FetchRequestTopic, FetchResponse, MetadataRequest, MetadataRequestTopic,
-    ProduceRequest, ProduceRequestPartition, ProduceRequestTopic, ProduceResponse, Request, decode_response,
-    encode_request,
+    ElectLeadersRequest, FetchRequest, FetchRequestPartition, FetchRequestTopic, FetchResponse, MetadataRequest,
+    MetadataRequestTopic, ProduceRequest, ProduceRequestPartition, ProduceRequestTopic, ProduceResponse, Request,
+    decode_response, encode_request,
 };
 
 use crate::Result;
@@ -23,6 +23,8 @@ pub const FETCH_VERSION: i16 = 12;
 pub const METADATA_VERSION: i16 = 9;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const REASSIGN_VERSION: i16 = 0;
+const ELECT_LEADERS_VERSION: i16 = 2;
+const PREFERRED: i8 = 0;
 
 /// Longest wait for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_millis(ANSWER_LIMIT_MS as u64);
@@ -157,6 +159,17 @@ impl Connection {
             (0, Some(0)) => Ok(()),
             codes => Err(format!("a reassignment was answered with errors {codes:?}").into()),
         }
+    }
+
+    /// Has the preferred replicas elected, where they are in sync: this is a connection to the controller.
+    pub fn elect_preferred(&mut self, limit: Duration) -> Result<()> {
+        let elect = ElectLeadersRequest {
+            election_type: PREFERRED,
+            topic_partitions: None,
+            timeout_ms: i32::try_from(limit.as_millis())?,
+        };
+        self.call(&elect, ELECT_LEADERS_VERSION)?;
+        Ok(())
     }
 
     /// The leader of each partition, once each has one, and so many replicas in sync.

@@ -34,7 +34,7 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 /// Records of a measured topic: 300 MB.
 const RECORDS: u64 = 3_000_000;
 /// Records of the topic that is compacted beside a producer: long enough for both brokers to be at it all the while.
-const RECORDS_BESIDE: u64 = 12_000_000;
+const RECORDS_BESIDE: u64 = 24_000_000;
 /// Longest wait for the cleaner.
 const CLEAN_LIMIT: Duration = Duration::from_secs(120);
 /// How often the checkpoint and the memory are looked at.
@@ -74,13 +74,18 @@ pub fn measure(bench: &Bench, kind: Kind, round: usize, note: &mut impl FnMut(&'
     plan.clean()
 }
 
+/// How long the producer is measured, alone and beside.
+pub fn open_length(bench: &Bench) -> Duration {
+    Duration::from_secs(bench.scaled(OPEN_SECONDS * 10) / 10).max(Duration::from_secs(1))
+}
+
 /// A producer in open loop, alone and while a topic is compacted.
 fn beside(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
     let shape = &PRODUCES[1];
     Connection::to(broker.address())?.create_topic("produced", 1, 1, 1)?;
     fill(bench, broker, "beside", bench.scaled(RECORDS_BESIDE), Codec::None)?;
     let frame = shape.frame("produced")?;
-    let length = Duration::from_secs(bench.scaled(OPEN_SECONDS * 10) / 10).max(Duration::from_secs(1));
+    let length = open_length(bench);
     load::open_loop(broker.address(), &frame, OPEN_PER_SECOND, Duration::from_secs(1))?; // warm
     let mut alone = load::open_loop(broker.address(), &frame, OPEN_PER_SECOND, length)?;
     note(&rows::COMPACT_P99_ALONE, alone.quantile_ms(0.99));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ const COMMITS: u64 = 4000;
 
 /// How often members say they live, and so learn of a rebalance.
 const HEARTBEAT: Duration = Duration::from_millis(100);
+/// Sessions: of members that never end by them, and of one that does (the stock `group.min.session.timeout.ms`).
+const LONG_SESSION: Duration = Duration::from_secs(30);
+const SHORT_SESSION: Duration = Duration::from_secs(6);
 
 /// Groups and offsets of each before a failover: 500,000.
 const FILLED_GROUPS: u64 = 1000;
@@ -212,23 +215,42 @@ fn commits(bench: &Bench, broker: &Broker, note: &mut impl FnMut(&'static Row, f
     Ok(())
 }
 
-/// A member of a group until it is told to leave; `assigned` is the generation in which it has its assignment.
+/// What a member is told.
+const STAY: u8 = 0;
+const LEAVE: u8 = 1;
+/// To close its connection without a word.
+const DIE: u8 = 2;
+
+/// A member of a group until it is told to go; `assigned` is the generation in which it has its assignment. Its thread tells when the
+/// broker last heard from it.
 struct Member {
     assigned: Arc<AtomicI32>,
-    leave: Arc<AtomicBool>,
-    thread: JoinHandle<Result<()>>,
+    told: Arc<AtomicU8>,
+    thread: JoinHandle<Result<Instant>>,
 }
 
 impl Member {
-    fn start(address: SocketAddr, group: String, partitions: i32) -> Self {
-        let (assigned, leave) = (Arc::new(AtomicI32::new(-1)), Arc::new(AtomicBool::new(false)));
-        let (now, told) = (assigned.clone(), leave.clone());
-        let thread = thread::spawn(move || live(address, &group, partitions, &now, &told));
-        Self { assigned, leave, thread }
+    fn start(address: SocketAddr, group: &str, partitions: i32, session: Duration) -> Self {
+        let (assigned, told) = (Arc::new(AtomicI32::new(-1)), Arc::new(AtomicU8::new(STAY)));
+        let (now, ear, group) = (assigned.clone(), told.clone(), group.to_owned());
+        let thread = thread::spawn(move || live(address, &group, partitions, session, &now, &ear));
+        Self { assigned, told, thread }
+    }
+
+    fn end(self, how: u8) -> Result<Instant> {
+        self.told.store(how, Ordering::Release);
+        self.thread.join().map_err(|_| "a member panicked")?
     }
 }
 
-fn live(address: SocketAddr, group: &str, partitions: i32, assigned: &AtomicI32, leave: &AtomicBool) -> Result<()> {
+fn live(
+    address: SocketAddr,
+    group: &str,
+    partitions: i32,
+    session: Duration,
+    assigned: &AtomicI32,
+    told: &AtomicU8,
+) -> Result<Instant> {
     let mut connection = Connection::to(address)?;
     let mut id = Str::EMPTY;
     loop {
@@ -236,7 +258,7 @@ fn live(address: SocketAddr, group: &str, partitions: i32, assigned: &AtomicI32,
         let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: vec![0; 32].into() };
         let join = JoinGroupRequest {
             group_id: group.into(),
-            session_timeout_ms: 30_000,
+            session_timeout_ms: i32::try_from(session.as_millis())?,
             rebalance_timeout_ms: 60_000,
             member_id: id.clone(),
             protocol_type: "consumer".into(),
@@ -260,6 +282,7 @@ fn live(address: SocketAddr, group: &str, partitions: i32, assigned: &AtomicI32,
             assignments: joined.members.iter().map(assign).collect(),
             ..Default::default()
         };
+        let mut heard = Instant::now();
         match connection.call(&sync, 2)?.error_code {
             0 => assigned.store(joined.generation_id, Ordering::Release),
             REBALANCE_IN_PROGRESS => continue,
@@ -267,9 +290,13 @@ fn live(address: SocketAddr, group: &str, partitions: i32, assigned: &AtomicI32,
         }
         loop {
             thread::sleep(HEARTBEAT);
-            if leave.load(Ordering::Acquire) {
-                let request = LeaveGroupRequest { group_id: group.into(), member_id: id, ..Default::default() };
-                return check("LeaveGroup", connection.call(&request, 2)?.error_code);
+            match told.load(Ordering::Acquire) {
+                STAY => {}
+                LEAVE => {
+                    let request = LeaveGroupRequest { group_id: group.into(), member_id: id, ..Default::default() };
+                    return check("LeaveGroup", connection.call(&request, 2)?.error_code).map(|()| heard);
+                }
+                _ => return Ok(heard),
             }
             let heartbeat = HeartbeatRequest {
                 group_id: group.into(),
@@ -277,8 +304,9 @@ fn live(address: SocketAddr, group: &str, partitions: i32, assigned: &AtomicI32,
                 member_id: id.clone(),
                 ..Default::default()
             };
+            let asked = Instant::now();
             match connection.call(&heartbeat, 2)?.error_code {
-                0 => {}
+                0 => heard = asked,
                 REBALANCE_IN_PROGRESS => break,
                 code => check("Heartbeat", code)?,
             }
@@ -296,8 +324,8 @@ fn await_stable(members: &[Member], after: i32) -> Result<i32> {
 }
 
 fn disband(members: Vec<Member>) -> Result<()> {
-    members.iter().for_each(|member| member.leave.store(true, Ordering::Release));
-    members.into_iter().try_for_each(|member| member.thread.join().map_err(|_| "a member panicked")?)
+    members.iter().for_each(|member| member.told.store(LEAVE, Ordering::Release));
+    members.into_iter().try_for_each(|member| member.end(LEAVE).map(drop))
 }
 
 fn members(broker: &Broker, note: &mut impl FnMut(&'static Row, f64)) -> Result<()> {
@@ -305,16 +333,23 @@ fn members(broker: &Broker, note: &mut impl FnMut(&'static Row, f64)) -> Result<
     for (count, partitions, group) in [(50, 500, "fifty"), (100, 1000, "hundred")] {
         find(&mut Connection::to(address)?, group, 0)?;
         let begin = Instant::now();
-        let mut all: Vec<Member> = (0..count).map(|_| Member::start(address, group.into(), partitions)).collect();
+        let mut all: Vec<Member> =
+            (0..count).map(|_| Member::start(address, group, partitions, LONG_SESSION)).collect();
         let generation = await_stable(&all, 0)?;
         if count == 50 {
             note(&rows::JOIN, begin.elapsed().as_secs_f64());
         } else {
             let leaver = all.pop().ok_or("a member")?;
             let begin = Instant::now();
-            disband(vec![leaver])?;
-            await_stable(&all, generation)?;
+            leaver.end(LEAVE)?;
+            let generation = await_stable(&all, generation)?;
             note(&rows::LEAVE, begin.elapsed().as_secs_f64());
+            // Another one in its place, which is killed.
+            all.push(Member::start(address, group, partitions, SHORT_SESSION));
+            let generation = await_stable(&all, generation)?;
+            let expires = all.pop().ok_or("a member")?.end(DIE)? + SHORT_SESSION;
+            await_stable(&all, generation)?;
+            note(&rows::SESSION_END, expires.elapsed().as_secs_f64());
         }
         disband(all)?;
     }

@@ -7,6 +7,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use ottla::wire::{ProduceResponse, ProduceResponsePartition, ProduceResponseTopi
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::client::{self, Connection, PRODUCE_VERSION};
-use crate::load::{self, IN_FLIGHT};
+use crate::compact;
+use crate::load::{self, IN_FLIGHT, Latencies};
 use crate::rows::{self, Column, Row, Table};
 use crate::steady::{self, OPEN_PER_SECOND};
 use crate::{Bench, Result, Work};
@@ -115,17 +117,42 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
         }
     }
     if bench.wants(Work::Open) {
-        let file = File::create(&path)?;
-        let floor = Floor::serve(move |stream| append_all(stream, &file))?;
-        let frame = client::produce("floor", 0, 1, &client::batch(16 * 1024, 1024)?)?;
-        let mut latencies = load::open_loop(floor.address, &frame, OPEN_PER_SECOND, steady::open_length(bench))?;
-        floor.cpu_seconds()?;
+        let mut latencies = open_loop(&path, steady::open_length(bench))?;
         note(&rows::OPEN_P50, latencies.quantile_ms(0.5));
         note(&rows::OPEN_P99, latencies.quantile_ms(0.99));
         note(&rows::OPEN_P999, latencies.quantile_ms(0.999));
     }
+    if bench.wants(Work::Compact) {
+        let length = compact::open_length(bench);
+        note(&rows::COMPACT_P99_ALONE, open_loop(&path, length)?.quantile_ms(0.99));
+        note(&rows::COMPACT_P99, beside_a_busy_thread(|| open_loop(&path, length))?.quantile_ms(0.99));
+    }
     let _ = std::fs::remove_file(&path); // only there when something was written
     Ok(())
+}
+
+fn open_loop(path: &Path, length: Duration) -> Result<Latencies> {
+    let file = File::create(path)?;
+    let floor = Floor::serve(move |stream| append_all(stream, &file))?;
+    let frame = client::produce("floor", 0, 1, &client::batch(16 * 1024, 1024)?)?;
+    let latencies = load::open_loop(floor.address, &frame, OPEN_PER_SECOND, length)?;
+    floor.cpu_seconds()?;
+    Ok(latencies)
+}
+
+/// While a thread computes that nobody waits for, and that touches nothing: what any such work costs those beside it.
+fn beside_a_busy_thread<T>(work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::hint::spin_loop()
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
 }
 
 fn produce(path: &Path, shape: &steady::Produce, count: u64) -> Result<f64> {

@@ -97,7 +97,8 @@ pub fn fetch(address: SocketAddr, topic: &str, max_bytes: i32, bytes: u64) -> Re
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    fn add(&mut self, latency: Duration) {
+    /// One more.
+    pub fn add(&mut self, latency: Duration) {
         self.0.push(latency);
     }
 

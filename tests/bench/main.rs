@@ -15,6 +15,8 @@
 //! | `cluster` | three brokers |
 //! | `coordinate` | transactions, groups, a coordinator that changes |
 //! | `partitions` | three brokers with thousands of partitions |
+//! | `twenty` | twenty brokers |
+//! | `swap` | three brokers replaced one after the other, under load |
 
 // The world outside the broker: clocks, sleeps and sockets of its own.
 #![allow(clippy::disallowed_methods)]
@@ -30,6 +32,8 @@ mod partitions;
 mod restart;
 mod rows;
 mod steady;
+mod swap;
+mod twenty;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,12 +73,16 @@ enum Work {
     Cluster,
     /// Three brokers with thousands of partitions.
     Partitions,
+    /// Twenty brokers with 20,000 partitions; Ottla alone.
+    Twenty,
+    /// Three brokers, each replaced by one of the same or the other kind under load.
+    Swap,
 }
 
 impl Work {
     /// Measured only when asked for by name or with `--cluster`.
     fn needs_cluster(self) -> bool {
-        matches!(self, Self::Cluster | Self::Partitions | Self::Failover)
+        matches!(self, Self::Cluster | Self::Partitions | Self::Twenty | Self::Failover | Self::Swap)
     }
 }
 
@@ -175,6 +183,8 @@ fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             compact::measure(bench, kind, round, &mut note)?;
             cluster::measure(bench, kind, round, &mut note)?;
             partitions::measure(bench, kind, round, &mut note)?;
+            twenty::measure(bench, kind, round, &mut note)?;
+            swap::measure(bench, kind, round, &mut note)?;
         }
     }
     Ok(())

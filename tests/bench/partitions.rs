@@ -1,4 +1,4 @@
-//! Three brokers with thousands of partitions: making them, what they cost, and who leads them after a broker went.
+//! Brokers with thousands of partitions: making them, what they cost, and who leads them after a broker went.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -8,10 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ottla::wire::{
-    ElectLeadersRequest, MetadataRequest, MetadataResponse, ProduceRequest, ProduceRequestPartition,
-    ProduceRequestTopic,
-};
+use ottla::wire::{MetadataRequest, MetadataResponse, ProduceRequest, ProduceRequestPartition, ProduceRequestTopic};
 
 use crate::broker::{Broker, Kind, Plan};
 use crate::client::{self, Connection, METADATA_VERSION, PRODUCE_VERSION};
@@ -21,8 +18,6 @@ use crate::{Bench, Result, Work};
 const BROKERS: i32 = 3;
 const REPLICAS: i16 = 2;
 const ACKS_ALL: i16 = -1;
-const ELECT_LEADERS_VERSION: i16 = 2;
-const PREFERRED: i8 = 0;
 
 /// Partitions of a topic: Kafka's tools and users make large clusters of topics of that size.
 const TOPIC_PARTITIONS: i32 = 500;
@@ -93,29 +88,33 @@ struct Lost {
     kill_to_writes: Duration,
 }
 
-struct Cluster {
+/// Brokers of one cluster, and the topics made on them.
+pub struct Cluster {
     plans: Vec<Plan>,
     brokers: Vec<Option<Broker>>,
     topics: BTreeSet<String>,
 }
 
 impl Cluster {
-    fn start(plans: Vec<Plan>) -> Result<Self> {
-        let brokers = plans.iter().map(|plan| plan.start().map(Some)).collect::<Result<_>>()?;
-        Ok(Self { plans, brokers, topics: BTreeSet::new() })
+    /// Starts brokers, all at once, and waits until each serves.
+    pub fn start(plans: Vec<Plan>) -> Result<Self> {
+        let mut brokers: Vec<Broker> = plans.iter().map(Plan::launch).collect::<Result<_>>()?;
+        brokers.iter_mut().try_for_each(Broker::await_serving)?;
+        Ok(Self { plans, brokers: brokers.into_iter().map(Some).collect(), topics: BTreeSet::new() })
     }
 
     fn address(&self, id: i32) -> Result<SocketAddr> {
         Ok(self.plans[usize::try_from(id)?].address)
     }
 
-    fn end(self) -> Result<()> {
+    /// Kills all, and takes away what they left behind.
+    pub fn end(self) -> Result<()> {
         self.brokers.into_iter().flatten().try_for_each(Broker::kill)?;
         self.plans[0].clean()
     }
 
     /// Makes so many partitions; until each is led, with all its replicas in sync, in the metadata of each broker.
-    fn make(&mut self, partitions: i32) -> Result<Duration> {
+    pub fn make(&mut self, partitions: i32) -> Result<Duration> {
         let controller = self.controller()?;
         let mut connection = Connection::to(self.address(controller)?)?;
         let begin = Instant::now();
@@ -146,7 +145,7 @@ impl Cluster {
     }
 
     /// The mean of the brokers' anonymous memory.
-    fn anonymous_mb(&self) -> Result<f64> {
+    pub fn anonymous_mb(&self) -> Result<f64> {
         let each: Vec<f64> =
             self.brokers.iter().flatten().map(|b| Ok(b.usage()?.anonymous_mb)).collect::<Result<_>>()?;
         Ok(each.iter().sum::<f64>() / each.len() as f64)
@@ -165,13 +164,21 @@ impl Cluster {
         let ended = stop.join().map_err(|_| "stopping a broker panicked")??;
         self.brokers[usize::try_from(id)?] = Some(self.plans[usize::try_from(id)?].start()?);
         await_all(self.address(controller)?, &self.topics, |_, in_sync| in_sync == REPLICAS as usize)?;
-        let elect = ElectLeadersRequest {
-            election_type: PREFERRED,
-            topic_partitions: None,
-            timeout_ms: i32::try_from(LIMIT.as_millis())?,
-        };
-        Connection::to(self.address(controller)?)?.call(&elect, ELECT_LEADERS_VERSION)?;
+        Connection::to(self.address(controller)?)?.elect_preferred(LIMIT)?;
         Ok((moved, ended))
+    }
+
+    /// Restarts one broker after the other, as a supervisor does; the next when all replicas are in sync again. The balance timer may
+    /// have moved no leadership back yet.
+    pub fn roll(&mut self) -> Result<Duration> {
+        let begin = Instant::now();
+        for id in 0..self.plans.len() {
+            self.brokers[id].take().ok_or("no such broker")?.stop()?;
+            self.brokers[id] = Some(self.plans[id].start()?);
+            let other = self.plans[(id + 1) % self.plans.len()].address;
+            await_all(other, &self.topics, |leader, in_sync| leader >= 0 && in_sync == REPLICAS as usize)?;
+        }
+        Ok(begin.elapsed())
     }
 
     /// Kills the controller, which leads a third, and follows what a survivor tells and takes.

@@ -64,20 +64,27 @@ pub static RECONNECT_P99: Row =
 pub static RECONNECT_MEMORY: Row = row("5,000 clients connected: resident memory, MB", 0, Goal::TimesKafka(0.25));
 pub static CLUSTER_64K: Row =
     row("3 brokers, acks=all RF 3, 64 KB batches, 5 in flight: CPU-s per GB, all brokers", 2, Goal::AtMost(4.0));
-pub static CLUSTER_64K_SECONDS: Row = row("the same: seconds per GB", 2, Goal::AtMost(5.0));
+pub static CLUSTER_64K_SECONDS: Row = row("64 KB batches, 5 in flight: seconds per GB", 2, Goal::AtMost(5.0));
 pub static CLUSTER_ONE_P50: Row =
     row("3 brokers, acks=all RF 3, 64 KB batches, 1 in flight: p50 ms", 2, Goal::AtMost(0.7));
-pub static CLUSTER_ONE_SECONDS: Row = row("the same: seconds per GB", 2, Goal::AtMost(11.1));
+pub static CLUSTER_ONE_SECONDS: Row = row("64 KB batches, 1 in flight: seconds per GB", 2, Goal::AtMost(11.1));
 pub static CLUSTER_1K: Row =
     row("3 brokers, acks=all RF 3, 1 KB batches, 5 in flight: CPU us per request, all brokers", 1, Goal::AtMost(100.0));
 pub static CLUSTER_HALF_P50: Row =
     row("3 brokers, acks=all RF 3, 64 KB batches at half of the own peak: p50 ms", 2, Goal::Open);
-pub static CLUSTER_HALF_P999: Row = row("the same: p99.9 ms", 2, Goal::TimesKafka(0.2));
+pub static CLUSTER_HALF_P999: Row = row("64 KB batches at half of the own peak: p99.9 ms", 2, Goal::TimesKafka(0.2));
 pub static CLUSTER_NEW_TOPIC: Row =
     row("3 brokers: create a topic to its first acknowledged write, ms", 1, Goal::AtMost(30.0));
 pub static CLUSTER_MOVE: Row = row("3 brokers: a reassignment of 2 GB, s", 2, Goal::TimesKafka(0.5));
 pub static CLUSTER_FAILOVER: Row =
     row("3 brokers: controller stopped cleanly, to a topic created by the next, ms", 0, Goal::Open);
+pub static TWENTY_START: Row = row("20 brokers on one machine, started at once: all serve after s", 2, Goal::Open);
+pub static TWENTY_MAKE: Row = row("20 brokers: 20,000 partitions, RF 2, made in topics of 500, s", 1, Goal::Open);
+pub static TWENTY_MEMORY: Row =
+    row("20 brokers: anonymous memory of each, with 2,000 replicas, MB", 1, Goal::AtMost(30.0));
+pub static TWENTY_ROLL: Row =
+    row("20 brokers: restarted one after the other, each in full sync before the next, s", 1, Goal::Open);
+pub static TWENTY_MEMORY_AFTER: Row = row("20 brokers: anonymous memory of each after that, MB", 1, Goal::AtMost(30.0));
 pub static MAKE_10K: Row =
     row("3 brokers: 10,000 partitions, RF 2, made in topics of 500, s", 1, Goal::TimesKafka(0.25));
 pub static ANONYMOUS_10K: Row = row("anonymous memory of a broker with 6,667 replicas, MB", 0, Goal::AtMost(100.0));
@@ -98,6 +105,20 @@ pub static KILL_1K: Row = row(
 );
 pub static KILL_3K: Row = row("the same with 3,000 partitions, s", 2, Goal::Open);
 pub static KILL_10K: Row = row("the same with 10,000 partitions, s", 2, Goal::AtMost(2.0));
+pub static ROLL_AWAY: Row =
+    row("3 brokers under load, each restarted in turn: its id is away, SIGTERM to serving, s", 2, Goal::Open);
+pub static ROLL_IN_SYNC: Row = row("each restarted: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static ROLL_P99: Row = row("each restarted: produce acks=all, p99 of the 6 s from SIGTERM, ms", 0, Goal::Open);
+pub static ROLL_LONGEST: Row = row("each restarted: the longest produce, ms", 0, Goal::Open);
+pub static SWAP_AWAY: Row =
+    row("3 Apache brokers under load, Ottla in the place of each in turn: its id is away, s", 2, Goal::Open);
+pub static SWAP_IN_SYNC: Row = row("Ottla in Apache's place: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static SWAP_P99: Row = row("Ottla in Apache's place: produce p99, ms", 0, Goal::Open);
+pub static SWAP_LONGEST: Row = row("Ottla in Apache's place: the longest produce, ms", 0, Goal::Open);
+pub static BACK_AWAY: Row = row("the way back, Apache in Ottla's place in turn: its id is away, s", 2, Goal::Open);
+pub static BACK_IN_SYNC: Row = row("Apache in Ottla's place: from SIGTERM to all replicas in sync, s", 2, Goal::Open);
+pub static BACK_P99: Row = row("Apache in Ottla's place: produce p99, ms", 0, Goal::Open);
+pub static BACK_LONGEST: Row = row("Apache in Ottla's place: the longest produce, ms", 0, Goal::Open);
 
 pub static TRANSACTION_ONE: Row = row("transactions of 10 records, one producer: ms each", 2, Goal::AtMost(2.5));
 pub static TRANSACTION_ONE_CPU: Row = row("the same: CPU ms per transaction", 2, Goal::AtMost(1.5));
@@ -107,6 +128,11 @@ pub static COMMIT: Row = row("8 groups commit 8 partitions each: us per commit",
 pub static COMMIT_CPU: Row = row("8 groups commit: CPU us per commit", 0, Goal::AtMost(100.0));
 pub static JOIN: Row = row("50 members join a group of 500 partitions, to all assigned: s", 2, Goal::AtMost(0.5));
 pub static LEAVE: Row = row("100 members, 1,000 partitions: one leaves, to all assigned: s", 2, Goal::TimesKafka(0.5));
+pub static SESSION_END: Row = row(
+    "100 members, 1,000 partitions: one is killed, from the end of its session to all assigned: s",
+    2,
+    Goal::TimesKafka(0.5),
+);
 pub static COORDINATOR_FAILOVER: Row = row(
     "2 brokers, 500,000 committed offsets: the coordinator is stopped, to the first answer of the next, ms",
     0,
@@ -120,7 +146,7 @@ pub static COMPACT_MEMORY: Row = row("resident memory while it compacts, the mos
 pub static COMPACT_P99_ALONE: Row = row("open loop before a compaction: p99 ms", 2, Goal::Open);
 pub static COMPACT_P99: Row = row("open loop beside a compaction: p99 ms", 2, Goal::TimesRow(&COMPACT_P99_ALONE, 1.1));
 
-static ROWS: [&Row; 53] = [
+static ROWS: [&Row; 71] = [
     &PRODUCE_64K,
     &PRODUCE_16K,
     &PRODUCE_1K,
@@ -148,6 +174,7 @@ static ROWS: [&Row; 53] = [
     &COMMIT_CPU,
     &JOIN,
     &LEAVE,
+    &SESSION_END,
     &COORDINATOR_FAILOVER,
     &COMPACT_PLAIN,
     &COMPACT_ZSTD,
@@ -174,6 +201,23 @@ static ROWS: [&Row; 53] = [
     &KILL_1K,
     &KILL_3K,
     &KILL_10K,
+    &TWENTY_START,
+    &TWENTY_MAKE,
+    &TWENTY_MEMORY,
+    &TWENTY_ROLL,
+    &TWENTY_MEMORY_AFTER,
+    &ROLL_AWAY,
+    &ROLL_IN_SYNC,
+    &ROLL_P99,
+    &ROLL_LONGEST,
+    &SWAP_AWAY,
+    &SWAP_IN_SYNC,
+    &SWAP_P99,
+    &SWAP_LONGEST,
+    &BACK_AWAY,
+    &BACK_IN_SYNC,
+    &BACK_P99,
+    &BACK_LONGEST,
 ];
 
 /// Whose number it is.

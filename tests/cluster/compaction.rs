@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -71,7 +72,11 @@ fn rewrites(round: usize, count: usize, keys: usize) -> Vec<(String, String)> {
 
 /// What `read_committed` consumers read: offset, key, value.
 fn read(address: &str, topic: &str) -> Vec<(i64, String, String)> {
-    let args = ["-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%o|%k|%s\n"];
+    read_from(address, topic, 0)
+}
+
+fn read_from(address: &str, topic: &str, offset: i64) -> Vec<(i64, String, String)> {
+    let args = ["-C", "-t", topic, "-p", "0", "-o", &offset.to_string(), "-e", "-q", "-f", "%o|%k|%s\n"];
     let read = client::kcat(address, &args, "").ok();
     let field = |line: &str| {
         let mut fields = line.splitn(3, '|').map(str::to_string);
@@ -93,6 +98,11 @@ fn table(read: &[(i64, String, String)]) -> BTreeMap<String, String> {
     table
 }
 
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    i64::try_from(since.as_millis()).expect("a time of this age")
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("a directory").flatten() {
@@ -108,8 +118,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Every segment file of a topic as Kafka's dump tool prints it, record by record. What only the moment of cleaning or the compressor
-/// decides is left out: a horizon's time (that there is one stays), sizes, positions, checksums.
-fn dump(logs: &Path, topic: &str) -> Vec<String> {
+/// decides is left out: sizes, positions, checksums, and of a horizon set by a pass between `cleaned` its time; it is `set`.
+fn dump(logs: &Path, topic: &str, cleaned: &RangeInclusive<i64>) -> Vec<String> {
     let dir = logs.join(format!("{topic}-0"));
     let files: Vec<String> =
         bases(&dir).into_iter().map(|base| dir.join(format!("{base:020}.log")).display().to_string()).collect();
@@ -125,9 +135,10 @@ fn dump(logs: &Path, topic: &str) -> Vec<String> {
             let mut words = Vec::new();
             let mut skip = false;
             for word in line.split(' ') {
-                let horizon = word.starts_with("OptionalLong[");
+                let horizon =
+                    word.strip_prefix("OptionalLong[").and_then(|time| time.trim_end_matches(']').parse().ok());
                 if !skip && !unimportant.contains(&word) {
-                    words.push(if horizon { "set" } else { word });
+                    words.push(if horizon.is_some_and(|time| cleaned.contains(&time)) { "set" } else { word });
                 }
                 skip = unimportant.contains(&word);
             }
@@ -188,6 +199,7 @@ fn clean_beside_apache(cluster: &Cluster, written: &[Written], inter_broker: &st
         for kind in [Kind::Apache, Kind::Ottla] {
             fs::remove_dir_all(&stopped.logs).expect("removed");
             copy(&original, &stopped.logs);
+            let began_ms = now_ms();
             let mut broker = stopped.clone().kind(kind).with("log.cleaner.enable", true).start();
             let topics = written.iter().map(|(topic, ..)| *topic).chain(transactions.then_some("transactions"));
             let read: Vec<_> = topics
@@ -198,8 +210,10 @@ fn clean_beside_apache(cluster: &Cluster, written: &[Written], inter_broker: &st
                 })
                 .collect();
             broker.assert_alive();
+            // A horizon is the time of the pass and `delete.retention.ms`, which is 1. Those of rounds before stay what they are.
+            let cleaned = began_ms + 1..=now_ms() + 1;
             let after = broker.stop();
-            dumps.push((read, topics.map(|topic| dump(&after.logs, topic)).collect::<Vec<_>>()));
+            dumps.push((read, topics.map(|topic| dump(&after.logs, topic, &cleaned)).collect::<Vec<_>>()));
         }
         let [(read, theirs), (ours_read, ours)] = &dumps[..] else { unreachable!("two kinds") };
         for (theirs, ours) in theirs.iter().zip(ours) {
@@ -302,6 +316,56 @@ fn what_one_compacted_the_other_reads_and_compacts_further() {
         assert!(cleaned <= 31, "{cleaned} records of 31 keys after {kind:?} cleaned");
         plan = broker.stop();
     }
+}
+
+/// What a pass over everything below `end` leaves of what was read before it: of each key the last record. Tombstones wait.
+fn slow_version(before: &[(i64, String, String)], end: i64) -> Vec<(i64, String, String)> {
+    let below = before.iter().filter(|(offset, ..)| *offset < end);
+    let last: BTreeMap<&String, i64> = below.map(|(offset, key, _)| (key, *offset)).collect();
+    let stays = |(offset, key, _): &&(i64, String, String)| *offset >= end || last[key] == *offset;
+    before.iter().filter(stays).cloned().collect()
+}
+
+/// Consumers that read while segment after segment is replaced see every record that stays, and nothing else than was written, in order.
+/// Whoever goes on from where it came to before the pass sees from there on exactly what stays.
+#[test]
+fn a_consumer_that_reads_during_a_pass_sees_the_offsets_of_the_slow_version() {
+    let cluster = Cluster::new("compaction-read");
+    let plan =
+        plan(&cluster).with("log.cleaner.io.max.bytes.per.second", 50_000.0).with("log.cleaner.io.buffer.size", 1);
+    let mut broker = plan.with("log.cleaner.enable", false).start();
+    let address = broker.address();
+    raw::create_and_await(&address, "topic", &[("cleanup.policy", "compact")]);
+    for round in 0..3 {
+        produce(&broker, "topic", &[["-z", "none"], ["-z", "zstd"], ["-z", "gzip"]][round], &rewrites(round, 700, 31));
+        client::python("transactions.py", &[&address, "topic", &(round * 100).to_string(), "60"]).ok();
+    }
+    let before = read(&address, "topic");
+    let dir = broker.partition_dir("topic", 0);
+    let end = *bases(&dir).last().expect("a segment");
+    let expected = slow_version(&before, end);
+    let plan = broker.stop().with("log.cleaner.enable", true);
+    broker = plan.start();
+    let address = broker.address();
+    let written: BTreeSet<_> = before.iter().cloned().collect();
+    eventually("a reader meets the log when a part of it was replaced", LIMIT, || {
+        let seen = read(&address, "topic");
+        assert!(seen.windows(2).all(|w| w[0].0 < w[1].0), "every offset once, in order");
+        assert!(seen.iter().all(|row| written.contains(row)), "nothing else than was written");
+        let found: BTreeSet<_> = seen.iter().cloned().collect();
+        assert!(expected.iter().all(|row| found.contains(row)), "everything that stays");
+        (seen.len() < before.len() && seen.len() > expected.len()).then_some(())
+    });
+    let args = ["--bootstrap-server", &address, "--alter", "--entity-type", "brokers", "--entity-default"];
+    let fast = ["--add-config", "log.cleaner.io.max.bytes.per.second=1.0E12"];
+    client::command(&crate::harness::script("kafka-configs.sh"), &[&args[..], &fast].concat(), &[], "").ok();
+    await_cleaned(&broker, "topic");
+    assert_eq!(bases(&dir).last(), Some(&end), "nothing was written meanwhile");
+    for from in before.iter().map(|(offset, ..)| *offset).step_by(before.len() / 8) {
+        let left: Vec<_> = expected.iter().filter(|(offset, ..)| *offset >= from).cloned().collect();
+        assert_eq!(read_from(&address, "topic", from), left, "from {from} on");
+    }
+    broker.assert_alive();
 }
 
 /// A slow cleaner is killed again and again in the middle of its passes; in the end the log is what it should be.

@@ -114,7 +114,8 @@ fn a_static_member_that_another_has_replaced_is_fenced() {
     assert_eq!(groups::committed(&connection.call(&new.commit("topic", 6), 7)), 0);
 }
 
-/// The group's record would be larger than a batch of its topic may be: the assignment fails, and the group lives on.
+/// The join is as good as any. The group's record would be larger than a batch of its topic may be: the assignment fails, with Apache Kafka
+/// too, and the group lives on.
 #[test]
 fn a_subscription_of_ten_megabytes_is_refused_when_it_is_to_be_written() {
     let cluster = Cluster::new("group-input-large");

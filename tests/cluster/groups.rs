@@ -60,6 +60,13 @@ fn kafka_python_members_share_hand_over_and_commit() {
 }
 
 #[test]
+fn aiokafka_members_share_hand_over_commit_and_come_back_under_their_names() {
+    let cluster = Cluster::new("group-aiokafka");
+    let broker = broker(&cluster);
+    assert_eq!(client::python("groups_aiokafka.py", &[&broker.address(), "topic", "group"]).ok(), COMMITTED);
+}
+
+#[test]
 fn java_consumer_commits_and_the_groups_tool_sees_resets_and_deletes() {
     let cluster = Cluster::new("group-java");
     let mut broker = broker(&cluster);

@@ -27,6 +27,7 @@ mod ensemble;
 mod fencing;
 mod frames;
 mod group_input;
+mod group_records;
 mod groups;
 mod handover;
 mod log_dirs;

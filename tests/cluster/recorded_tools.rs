@@ -462,7 +462,7 @@ pub fn assert_none(differences: Vec<String>) {
 #[test]
 fn recorded_commands_print_what_kafkas_tools_printed() {
     let cluster = Cluster::new("tools_recorded");
-    let broker = cluster.broker(0).start();
+    let broker = cluster.broker(0).with_flag("--accept-unenforced").start();
     let dir = &cluster.dir;
     assert_none(run_steps(TOPICS, &broker, dir));
     for codec in ["gzip", "snappy", "lz4", "zstd"] {

@@ -213,7 +213,7 @@ const FILES: &[(&str, &str)] = &[
 #[test]
 fn java_tools_print_the_same_on_the_same_broker() {
     let cluster = Cluster::new("tools_twins");
-    let broker = cluster.broker(0).with("broker.rack", "r0").start();
+    let broker = cluster.broker(0).with("broker.rack", "r0").with_flag("--accept-unenforced").start();
     let address = broker.address();
     let create = [
         "--bootstrap-server",

@@ -22,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct Connection {
     stream: TcpStream,
     correlation: i32,
+    client_id: StrBytes,
 }
 
 impl Connection {
@@ -30,7 +31,12 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("{address}: {e}"));
         stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, correlation: 0 }
+        Self { stream, correlation: 0, client_id: StrBytes::from_static_str("test") }
+    }
+
+    /// Goes on under another client id.
+    pub fn with_client_id(self, client_id: &'static str) -> Self {
+        Self { client_id: StrBytes::from_static_str(client_id), ..self }
     }
 
     /// Connects and later reads within a time, for who asks brokers that may not answer.
@@ -39,7 +45,7 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, correlation: 0 })
+        Ok(Self { stream, correlation: 0, client_id: StrBytes::from_static_str("test") })
     }
 
     /// As [`Connection::call`], where no answer is no failure of the test. Not to be used again after an error.
@@ -76,7 +82,7 @@ impl Connection {
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(self.correlation)
-            .with_client_id(Some(StrBytes::from_static_str("test")));
+            .with_client_id(Some(self.client_id.clone()));
         let mut frame = BytesMut::new();
         header.encode(&mut frame, R::header_version(version)).expect("a header");
         request.encode(&mut frame, version).expect("a request");
@@ -191,9 +197,18 @@ pub fn await_leader(address: &str, name: &str) -> i32 {
     })
 }
 
-/// A plain batch of magic 2 with these values, made now (`DefaultRecordBatch`).
+/// A plain batch of magic 2 with these values, made now.
 pub fn batch(values: &[&str]) -> Vec<u8> {
-    let count = i32::try_from(values.len()).expect("few records");
+    let records: Vec<Record> = values.iter().map(|value| (None, Some(value.as_bytes().to_vec()))).collect();
+    batch_of(&records)
+}
+
+/// Key and value; none is null.
+pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// A plain batch of magic 2 with these records, made now (`DefaultRecordBatch`).
+pub fn batch_of(records: &[Record]) -> Vec<u8> {
+    let count = i32::try_from(records.len()).expect("few records");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
     let now = i64::try_from(now).expect("this era").to_be_bytes();
     let mut batch = Vec::new();
@@ -206,12 +221,14 @@ pub fn batch(values: &[&str]) -> Vec<u8> {
     batch.extend(now);
     batch.extend([0xff; 8 + 2 + 4]); // no producer id, epoch, sequence
     batch.extend(count.to_be_bytes());
-    for (delta, value) in (0i64..).zip(values) {
+    for (delta, (key, value)) in (0i64..).zip(records) {
         let mut record = vec![0, 0]; // attributes, timestamp delta
         varint(&mut record, delta);
-        varint(&mut record, -1); // no key
-        varint(&mut record, i64::try_from(value.len()).expect("a short value"));
-        record.extend(value.as_bytes());
+        for bytes in [key, value] {
+            let length = bytes.as_ref().map_or(-1, |bytes| i64::try_from(bytes.len()).expect("a short record"));
+            varint(&mut record, length);
+            record.extend(bytes.iter().flatten());
+        }
         record.push(0); // no headers
         varint(&mut batch, i64::try_from(record.len()).expect("a short record"));
         batch.extend(record);
@@ -259,10 +276,21 @@ pub fn with_right_crc(mut batch: Vec<u8>) -> Vec<u8> {
 
 /// Produces bytes to partition 0 of a topic with acks=all: error code and base offset.
 pub fn produce(address: &str, topic: &str, records: Vec<u8>) -> (i16, i64) {
+    produce_by(&mut Connection::to(address), topic, records)
+}
+
+/// Produces records into an internal topic, which only the client id of Kafka's admin client may.
+pub fn produce_internal(address: &str, topic: &str, records: &[Record]) {
+    let mut connection = Connection::to(address).with_client_id("__admin_client");
+    let (code, _) = produce_by(&mut connection, topic, batch_of(records));
+    assert_eq!(code, 0, "produce to {topic}");
+}
+
+fn produce_by(connection: &mut Connection, topic: &str, records: Vec<u8>) -> (i16, i64) {
     let partition = PartitionProduceData::default().with_index(0).with_records(Some(Bytes::from(records)));
     let topic = TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(vec![partition]);
     let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic]);
-    let response = Connection::to(address).call(&request, 9);
+    let response = connection.call(&request, 9);
     let partition = &response.responses[0].partition_responses[0];
     (partition.error_code, partition.base_offset)
 }

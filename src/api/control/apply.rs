@@ -79,7 +79,7 @@ impl Applier {
         let tasks = parts.env.tasks.clone();
         tasks.spawn_vital(Lane::Control, "control applier", async move {
             let mut task = Task { parts, checkpointing: false, refused: BTreeSet::new() };
-            for hand_over in [&task.parts.groups.hand_over, &task.parts.txns.hand_over] {
+            for hand_over in [task.parts.groups.hand_over(), task.parts.txns.hand_over()] {
                 let (tasks, admin) = (task.parts.env.tasks.clone(), task.parts.admin.clone());
                 hand_over.ask_by(Box::new(move || ask_for_roles(&tasks, admin.clone())));
             }
@@ -291,8 +291,8 @@ impl Task {
     /// Is this a coordinator's partition that can't be read here, and somebody else is in sync?
     fn should_hand_over(&self, id: &TopicPartition, assignment: &Assignment) -> bool {
         let refuses = match &*id.topic {
-            OFFSETS_TOPIC => self.parts.groups.hand_over.refuses(id.partition),
-            TRANSACTION_TOPIC => self.parts.txns.hand_over.refuses(id.partition),
+            OFFSETS_TOPIC => self.parts.groups.hand_over().refuses(id.partition),
+            TRANSACTION_TOPIC => self.parts.txns.hand_over().refuses(id.partition),
             _ => false,
         };
         let me = self.parts.cluster.broker_id;
@@ -303,7 +303,7 @@ impl Task {
     /// This broker leads the partition: if it is a coordinator's journal, what is in it is coordinated from here.
     fn coordinate(&self, id: &TopicPartition, leader_epoch: i32) {
         match &*id.topic {
-            OFFSETS_TOPIC => self.parts.groups.become_leader(id.partition),
+            OFFSETS_TOPIC => self.parts.groups.become_leader(id.partition, leader_epoch),
             TRANSACTION_TOPIC => self.parts.txns.become_leader(id.partition, leader_epoch),
             _ => {}
         }

@@ -11,6 +11,8 @@ use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use super::slice::LongSlice;
+
 /// Where a future runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lane {
@@ -112,6 +114,22 @@ impl Tasks {
                 Err(_) => std::future::pending().await, // the runtime is going: nobody waits for this any more
             },
         }
+    }
+
+    /// As [`Tasks::blocking`], for work of seconds that nobody waits for: meanwhile every thread goes first that wakes up.
+    ///
+    /// # Panics
+    /// When the call panicked.
+    pub async fn background<T, F>(&self, call: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let aside = move || {
+            let _long = LongSlice::begin();
+            call()
+        };
+        self.blocking(aside).await
     }
 
     /// Runs a future from a thread that is in no runtime, on the control lane.

@@ -48,7 +48,7 @@ impl Core {
         Ok(())
     }
 
-    /// A broker's registration has changed: other addresses go to all brokers. A rack alone is not told, as in Kafka.
+    /// A broker's registration has changed: other addresses go to all brokers, and it is told at its own. A rack alone is not told, as in Kafka.
     pub(in crate::controller) async fn on_broker_modifications(&mut self, id: BrokerId) -> Outcome {
         let Some(new) = self.read_broker(id).await? else { return Ok(()) };
         let Some(old) = self.ctx.brokers.get(&id) else { return Ok(()) };
@@ -58,7 +58,9 @@ impl Core {
         tracing::info!(broker = id, "broker's addresses or features changed");
         // Its epoch stays the one known: a new life of the broker is for the change of the list to find.
         let epoch = old.epoch;
-        self.ctx.brokers.insert(id, Broker { epoch, ..new });
+        let new = Broker { epoch, ..new };
+        self.channels.redirect(&new, &self.settings);
+        self.ctx.brokers.insert(id, new);
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), []);
         Ok(())
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::base::BrokerId;
+use crate::base::env::Lane;
 use crate::base::ids::NO_BROKER;
 use crate::controller::core::{ControllerError, Core, Outcome};
 use crate::controller::event::Event;
@@ -41,7 +42,7 @@ impl Core {
         let led_others = self.is_active() && self.ctx.brokers.len() > 1;
         let now = self.resign_if_another().await?;
         if led_others && now == NO_BROKER {
-            tokio::time::sleep(DEPOSED_PAUSE).await;
+            self.not_before = Some(self.env.clock.now() + DEPOSED_PAUSE);
         }
         self.try_election().await
     }
@@ -101,7 +102,7 @@ impl Core {
 
     /// Tries to become the controller, and takes over if that succeeds.
     async fn try_election(&mut self) -> Outcome {
-        if self.is_active() {
+        if self.is_active() || self.is_too_early() {
             return Ok(());
         }
         let me = self.settings.broker_id;
@@ -129,11 +130,25 @@ impl Core {
             Err(ControllerError::Moved) => Err(ControllerError::Moved),
             Err(error) => {
                 tracing::error!("taking over failed: {error}; giving the controller role away");
-                self.give_away().await?;
-                tokio::time::sleep(FAILED_TERM_PAUSE).await;
-                Ok(())
+                self.not_before = Some(self.env.clock.now() + FAILED_TERM_PAUSE);
+                self.give_away().await
             }
         }
+    }
+
+    /// Others have their turn still: a timer asks again.
+    fn is_too_early(&mut self) -> bool {
+        let Some(at) = self.not_before.filter(|at| *at > self.env.clock.now()) else { return false };
+        let events = self.events.clone();
+        let wait = async move {
+            tokio::time::sleep_until(at).await;
+            events.put(Event::Reelect);
+        };
+        let timer = self.env.tasks.spawn(Lane::Control, "next election", wait);
+        if let Some(before) = self.run_again.replace(timer) {
+            before.abort();
+        }
+        true
     }
 
     /// Resigns and deletes `/controller`, so that any broker may try.

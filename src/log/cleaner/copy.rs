@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::log::partition_log::Log;
 use crate::log::segment::Segment;
 use crate::record::Scratch;
-use crate::record::filter::Filter;
+use crate::record::filter::{Filter, KeyAt};
 
 use super::Stop;
 use super::map_build::Step;
@@ -130,7 +130,7 @@ impl Copy {
                 group.output.aborted(entry);
             }
             let rule = rules.batch(&batch, fate);
-            let keep = |record: crate::record::filter::KeyAt<'_>| rules.keeps(&rule, &record);
+            let keep = |records: &[KeyAt<'_>]| rules.keeps(&rule, records);
             let filtered = self.filter.filter(&batch, &rule.options, keep, group.output.buffer()).map_err(broken)?;
             self.stats.records_read += filtered.read;
             self.stats.records_kept += filtered.kept;

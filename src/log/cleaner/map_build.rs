@@ -11,7 +11,7 @@ use crate::record::Scratch;
 use crate::record::filter::Filter;
 
 use super::Stop;
-use super::offset_map::OffsetMap;
+use super::offset_map::{KeyHash, OffsetMap};
 use super::reader::BatchReader;
 use super::txns::CleanedTxns;
 
@@ -28,6 +28,8 @@ pub struct MapBuild {
     reader: BatchReader,
     filter: Filter,
     scratch: Scratch,
+    /// Those of a batch.
+    keys: Vec<KeyHash>,
     /// The result.
     pub map: OffsetMap,
 }
@@ -65,6 +67,7 @@ impl MapBuild {
             reader: BatchReader::new(window_bytes),
             filter: Filter::new(),
             scratch: Scratch::new(),
+            keys: Vec::new(),
             map,
         })
     }
@@ -95,10 +98,15 @@ impl MapBuild {
             let broken = |e| Stop::of_record(&self.log, &e);
             let fate = self.txns.on_batch(&batch, &mut self.scratch).map_err(broken)?;
             if !batch.is_control() && !fate.discard {
-                let (map, start) = (&mut self.map, self.start);
-                let room =
-                    self.filter.keys(&batch, |offset, key| offset < start || map.put(key, offset)).map_err(broken)?;
-                if !room {
+                let (map, start, keys) = (&mut self.map, self.start, &mut self.keys);
+                keys.clear();
+                let see = |offset, key: &[u8]| {
+                    if offset >= start {
+                        keys.push(map.hash(key, offset));
+                    }
+                };
+                self.filter.keys(&batch, see).map_err(broken)?;
+                if !map.put_all(keys) {
                     self.left.clear();
                     return Ok(Step { bytes, done: true });
                 }

@@ -107,6 +107,8 @@ impl Output {
 
     fn write_out(&mut self) -> io::Result<()> {
         self.file.write_all_at(&[IoSlice::new(&self.buffer)], self.position)?;
+        // All at once, at the end, it would keep the device from those who produce meanwhile.
+        self.file.start_sync(self.position, self.buffer.len());
         self.position += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -122,17 +124,21 @@ impl Output {
         let disk = &self.log.shared().disk;
         self.offsets.write_out(disk, &self.path(FileKind::Index))?;
         self.times.write_out(disk, &self.path(FileKind::TimeIndex))?;
-        for kind in [FileKind::Index, FileKind::TimeIndex] {
+        let mut indexes = Vec::with_capacity(2);
+        for (kind, bytes) in [(FileKind::Index, self.offsets.bytes()), (FileKind::TimeIndex, self.times.bytes())] {
             let file = disk.open(&self.path(kind))?;
             file.set_modified_ms(modified_ms)?;
-            file.sync()?;
+            file.start_sync(0, bytes.len());
+            indexes.push(file);
         }
         if !self.aborts.is_empty() {
             let bytes: Vec<u8> = self.aborts.iter().flat_map(|entry| entry.to_bytes()).collect();
             disk.write(&self.path(FileKind::TxnIndex), &bytes)?;
         }
         self.file.set_modified_ms(modified_ms)?;
-        self.file.sync()
+        // The log first: the commit of the file system's journal that it needs is then mostly the indexes' as well.
+        self.file.sync()?;
+        indexes.iter().try_for_each(|file| file.sync())
     }
 
     fn path(&self, kind: FileKind) -> PathBuf {

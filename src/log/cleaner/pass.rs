@@ -119,7 +119,7 @@ pub async fn clean<W: Watch>(
     let elapsed_ms = || u64::try_from(clock.now().duration_since(began).as_millis()).unwrap_or(u64::MAX);
     let (first_dirty, upper_bound) = (plan.first_dirty, plan.first_uncleanable);
 
-    let map = OffsetMap::new(config.map_bytes, config.load_factor, upper_bound - first_dirty, config.seed);
+    let map = OffsetMap::new(config.map_bytes, config.load_factor, first_dirty, upper_bound - first_dirty, config.seed);
     if map.is_useless() {
         let text = "the offset map does not hold a single key: raise log.cleaner.dedupe.buffer.size or lower log.cleaner.threads";
         return Err(Stop::Broken(text.into()));
@@ -135,7 +135,7 @@ pub async fn clean<W: Watch>(
         let budget = watch.budget();
         let (back, step) = log
             .gate()
-            .run_long(move || {
+            .run_background(move || {
                 let step = build.step(budget);
                 (build, step)
             })
@@ -211,7 +211,7 @@ async fn clean_group<W: Watch>(
         let budget = watch.budget();
         let (back, step) = log
             .gate()
-            .run_long(move || {
+            .run_background(move || {
                 let step = copy.step(budget);
                 (copy, step)
             })

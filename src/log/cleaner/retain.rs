@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use crate::record::Batch;
-use crate::record::filter::{FilterOptions, KeyAt, Retention};
+use crate::record::filter::{FilterOptions, JUDGED, KeyAt, Retention};
 
-use super::offset_map::OffsetMap;
+use super::offset_map::{KeyHash, OffsetMap};
 use super::txns::BatchFate;
 
 /// The last that a producer wrote.
@@ -81,18 +81,61 @@ impl Rules<'_> {
         })
     }
 
-    /// True when a record of that batch stays.
-    pub fn keeps(&self, of: &BatchRule, record: &KeyAt<'_>) -> bool {
-        if of.discard_records {
-            return false;
+    /// Which of some records of that batch stay, at most [`JUDGED`]: their bits.
+    pub fn keeps(&self, of: &BatchRule, records: &[KeyAt<'_>]) -> u32 {
+        if of.discard_records || of.control {
+            return if of.discard_records { 0 } else { u32::MAX };
         }
-        if of.control || record.offset > self.map.latest_offset() {
-            return true;
-        }
-        // A record without a key can't be the last of its key: such are left from when the topic was not compacted.
-        let Some(key) = record.key else { return false };
         let tombstones_stay =
             if of.old { self.keep_old_tombstones } else { of.horizon_ms.is_none_or(|h| self.now_ms < h) };
-        (record.has_value || tombstones_stay) && record.offset >= self.map.get(key)
+        let (mut kept, mut unknown) = (0, Unknown::default());
+        for (i, record) in records.iter().enumerate() {
+            if record.offset > self.map.latest_offset() {
+                kept |= 1 << i;
+                continue;
+            }
+            // A record without a key can't be the last of its key: such are left from when the topic was not compacted.
+            let Some(key) = record.key else { continue };
+            if !record.has_value && !tombstones_stay {
+                continue;
+            }
+            match self.map.is_superseded(record.offset) {
+                Some(superseded) => kept |= u32::from(!superseded) << i,
+                None => unknown.add(i, self.map.hash(key, record.offset)),
+            }
+        }
+        kept | unknown.lasts(self.map)
+    }
+}
+
+/// Records that the map has to be asked about.
+struct Unknown {
+    bits: u32,
+    len: usize,
+    keys: [KeyHash; JUDGED],
+}
+
+impl Default for Unknown {
+    fn default() -> Self {
+        Self { bits: 0, len: 0, keys: [KeyHash::default(); JUDGED] }
+    }
+}
+
+impl Unknown {
+    fn add(&mut self, i: usize, key: KeyHash) {
+        self.keys[self.len] = key;
+        self.len += 1;
+        self.bits |= 1 << i;
+    }
+
+    /// The bits of those that are the last of their key.
+    fn lasts(mut self, map: &OffsetMap) -> u32 {
+        let mut lasts = 0;
+        map.get_all(&self.keys[..self.len], |key, last| {
+            let bit = self.bits & self.bits.wrapping_neg();
+            self.bits ^= bit;
+            lasts |= if key.offset >= last { bit } else { 0 };
+        });
+        lasts
     }
 }

@@ -119,20 +119,24 @@ impl LogManager {
                 let Some((other_home, other)) = first.insert(partition.clone(), (Arc::clone(home), dir.clone())) else {
                     continue;
                 };
-                let (old_home, old, new) = if replaces(disk, &other, &dir) {
-                    (Arc::clone(home), dir, other)
-                } else if replaces(disk, &dir, &other) {
-                    (other_home, other, dir)
-                } else {
-                    continue; // two logs of one partition: loading refuses to choose
+                let this_home = Arc::clone(home);
+                let (goes_home, goes, stays) = match (claim(disk, &other, &dir), claim(disk, &dir, &other)) {
+                    (Claim::Holds, _) | (_, Claim::Outdated) => (this_home, dir, other),
+                    (_, Claim::Holds) | (Claim::Outdated, _) => (other_home, other, dir),
+                    (Claim::None, Claim::None) => continue, // two logs of one partition: loading refuses to choose
                 };
-                let to = old_home.path().join(names::delete_name(&partition, self.shared.env.rng.uuid()));
-                let renamed = disk.rename(&old, &to).and_then(|()| disk.sync_dir(old_home.path()));
-                let done = renamed.and_then(|()| disk.remove_file(&new.join(REPLACES)));
+                let to = goes_home.path().join(names::delete_name(&partition, self.shared.env.rng.uuid()));
+                let renamed = disk.rename(&goes, &to).and_then(|()| disk.sync_dir(goes_home.path()));
+                let done = renamed.and_then(|()| match disk.exists(&stays.join(REPLACES)) {
+                    true => disk.remove_file(&stays.join(REPLACES)),
+                    false => Ok(()),
+                });
                 match done {
-                    Ok(()) => tracing::info!(%partition, to = %new.display(), "a move that was interrupted has ended"),
+                    Ok(()) => {
+                        tracing::info!(%partition, log = %stays.display(), "a move that was interrupted has ended")
+                    }
                     Err(error) => {
-                        old_home.fail("ending a move", &error);
+                        goes_home.fail("ending a move", &error);
                     }
                 }
             }
@@ -142,12 +146,13 @@ impl LogManager {
 
 impl Promotion<'_> {
     /// Puts the new log in the place of the old one, with its high watermark, epochs and cleaner's offset, and deletes the old one.
-    /// `publish` gives it to whoever holds the old one, while nothing can be appended. False, and nothing has happened, when it has not all
-    /// that the old one has.
+    /// `publish` gives it to whoever holds the old one, while nothing can be appended; and the old one back, when the new one's directory
+    /// failed meanwhile: whoever takes the partitions of that one offline has passed by this one. False, and nothing has happened, when it
+    /// has not all that the old one has.
     ///
     /// # Errors
     /// Storage; the old log is still the partition's.
-    pub async fn finish(mut self, publish: impl FnOnce(&Arc<Log>)) -> Result<bool, LogError> {
+    pub async fn finish(mut self, mut publish: impl FnMut(&Arc<Log>)) -> Result<bool, LogError> {
         let manager = Arc::clone(self.manager);
         let (old, future) = (Arc::clone(self.old.log()), Arc::clone(self.future.log()));
         old.check_open()?;
@@ -187,6 +192,11 @@ impl Promotion<'_> {
         }
         future.set_high_watermark(old.high_watermark());
         publish(&future);
+        if let Err(error) = future.home().check() {
+            manager.current.write().insert(partition.clone(), Arc::clone(&old));
+            publish(&old);
+            return Err(error);
+        }
         tracing::info!(%partition, from = %old.dir().display(), to = %future.dir().display(), "moved");
         // From here on the move has been made, whatever becomes of the old log and the checkpoints: their directory tells.
         if let Err(error) = self.tidy_up(&manager, &future).await {
@@ -226,11 +236,37 @@ impl Log {
     }
 }
 
-/// Does the log in `new` say that it takes the place of the one in `old`, and has that not been written to since?
-fn replaces(disk: &Disk, new: &Path, old: &Path) -> bool {
-    let Ok(text) = disk.read(&new.join(REPLACES), MAX_REPLACES_BYTES) else { return false };
-    let state = newest_file(disk, old).unwrap_or_default();
-    !state.is_empty() && text == format!("{}\n{state}\n", old.display()).into_bytes()
+/// What a log says of taking another's place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// Nothing, or nothing that can be decided.
+    None,
+    /// It takes its place.
+    Holds,
+    /// It was about to; but the other has been written to since, so that the step was given up: its directory had failed.
+    Outdated,
+}
+
+/// What the log in `new` says of the one in `old`.
+fn claim(disk: &Disk, new: &Path, old: &Path) -> Claim {
+    let Ok(text) = disk.read(&new.join(REPLACES), MAX_REPLACES_BYTES) else { return Claim::None };
+    let text = String::from_utf8_lossy(&text);
+    let Some((path, noted)) = text.trim_end().rsplit_once('\n') else { return Claim::None };
+    let (Some(noted), Some(now)) = (parse_state(noted), newest_file(disk, old).ok().and_then(|s| parse_state(&s)))
+    else {
+        return Claim::None;
+    };
+    match path == old.display().to_string() {
+        true if now == noted => Claim::Holds,
+        true if now > noted => Claim::Outdated,
+        _ => Claim::None, // shorter: power was lost, and what it lacks the other may have
+    }
+}
+
+/// Base offset and length, as [`newest_file`] writes them.
+fn parse_state(text: &str) -> Option<(i64, u64)> {
+    let (base, len) = text.split_once(' ')?;
+    Some((base.parse().ok()?, len.parse().ok()?))
 }
 
 /// The newest segment file of a log and its length: anything that is appended changes it.

@@ -8,12 +8,18 @@ use parking_lot::Mutex;
 use crate::disk::Disk;
 use crate::log::error::LogError;
 use crate::log::home::Home;
+use crate::log::maintain::Flush;
+use crate::log::partition_log::Log;
 
 use super::LogManager;
 use super::load::CLEAN_MARKER;
 
 /// Only its existence matters in ZooKeeper mode; the content is Kafka's.
 const CLEAN_TEXT: &str = r#"{"version":0,"brokerEpoch":-1}"#;
+
+/// From so many logs on a directory is brought to the device as a whole: one call takes less time than five for each log, but waits also
+/// for what others have written to that file system.
+const MANY_LOGS: usize = 64;
 
 impl LogManager {
     /// Ends the background loops, closes all logs, writes checkpoints and clean markers, lets the locks go. Later appends are refused.
@@ -27,9 +33,12 @@ impl LogManager {
             Disk::Real => self.shared.env.tasks.blocking(move || manager.stop_blocking()).await,
             #[cfg(feature = "sim")]
             Disk::Sim(_) => {
-                for log in manager.all() {
-                    // inline, so that a simulated run needs no other thread; what fails is found again below
-                    let _ = log.close_clean().await;
+                for home in &manager.homes {
+                    let logs = manager.in_home(home);
+                    for log in &logs {
+                        // inline, so that a simulated run needs no other thread; what fails is found again below
+                        let _ = log.close_from_lane(flush_of(home, &logs)).await;
+                    }
                 }
                 manager.stop_blocking();
             }
@@ -55,7 +64,9 @@ impl LogManager {
     }
 
     fn stop_home(&self, home: &Arc<Home>) {
-        let logs = Mutex::new(self.in_home(home));
+        let all = self.in_home(home);
+        let flush = flush_of(home, &all);
+        let logs = Mutex::new(all.clone());
         let failed = Mutex::new(false);
         let close = || {
             loop {
@@ -64,7 +75,7 @@ impl LogManager {
                 if log.closed.load(Ordering::Acquire) {
                     continue;
                 }
-                if let Err(error) = log.close_blocking() {
+                if let Err(error) = log.close_blocking(flush) {
                     tracing::error!(partition = %log.partition(), "not closed cleanly: {error}");
                     *failed.lock() = true;
                 }
@@ -81,6 +92,15 @@ impl LogManager {
         }
         if *failed.lock() || !home.is_online() {
             return;
+        }
+        if let (Flush::WithAll, Some(file_system)) = (flush, home.file_system()) {
+            let sync = || file_system.sync_all().map_err(|error| home.fail("flushing", &error));
+            let flushed =
+                sync().and_then(|()| all.iter().try_for_each(|log| log.confirm_flushed())).and_then(|()| sync());
+            if let Err(error) = flushed {
+                tracing::error!(dir = %home.path().display(), "not marked clean: {error}");
+                return;
+            }
         }
         let loaded = self.loaded.lock().contains(home.path());
         let clean = loaded || self.clean_before.lock().contains(home.path());
@@ -99,4 +119,8 @@ impl LogManager {
             tracing::error!(dir = %home.path().display(), "not marked clean: {error}");
         }
     }
+}
+
+fn flush_of(home: &Home, logs: &[Arc<Log>]) -> Flush {
+    if logs.len() >= MANY_LOGS && home.file_system().is_some() { Flush::WithAll } else { Flush::Now }
 }

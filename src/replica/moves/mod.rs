@@ -164,13 +164,25 @@ impl Replicas {
         }
         let to = self.logs.create_future(id, log.config(), dir).await.map_err(code)?;
         self.preferred_dirs.write().remove(id);
-        if !matches!(self.hosted(id), Some(Hosted::Online(now)) if Arc::ptr_eq(&now, &partition)) {
-            self.logs.delete_future(id).await.map_err(code)?; // it was stopped meanwhile
+        // Wanted first: a stop from here on finds it and ends it, and one from before is seen below.
+        self.moves.want(&partition, to);
+        if !self.is_hosted(&partition) {
+            self.moves.stop(id);
+            self.logs.delete_future(id).await.map_err(code)?;
             return Err(ErrorCode::ReplicaNotAvailable);
         }
         tracing::info!(partition = %id, from = %log.dir().display(), to = %dir.display(), "moving to another directory");
-        self.moves.want(&partition, to);
         Ok(())
+    }
+
+    fn is_hosted(&self, partition: &Arc<Partition>) -> bool {
+        matches!(self.hosted(&partition.id), Some(Hosted::Online(now)) if Arc::ptr_eq(&now, partition))
+    }
+
+    /// Can it still end? Not for a partition that was stopped, nor when another copy took the place of this one.
+    fn is_possible(&self, this: &Move) -> bool {
+        let copy = self.logs.get_future(&this.partition.id);
+        self.is_hosted(&this.partition) && copy.is_some_and(|copy| Arc::ptr_eq(&copy, &this.to))
     }
 
     /// Goes on with the move of a partition, if its copy lies here: at the start, and after it was stopped. A copy that can't be one of this
@@ -215,8 +227,11 @@ impl Replicas {
             match self.advance_move(this, &mut is_aligned).await {
                 Ok(Finish::Done) => return,
                 Ok(Finish::NotYet) => {}
+                Ok(Finish::Later) if !self.is_possible(this) => return,
                 Ok(Finish::Later) => tokio::time::sleep(HELD_PAUSE).await,
-                Err(CopyError::Log(LogError::Gone(_))) if !self.moves.is_wanted(this) => return,
+                Err(CopyError::Log(LogError::Gone(_))) if !self.moves.is_wanted(this) || !self.is_possible(this) => {
+                    return;
+                }
                 Err(error) => {
                     tracing::warn!(partition = %id, %error, "copying to another directory; trying again");
                     is_aligned = false;

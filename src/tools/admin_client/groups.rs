@@ -11,7 +11,7 @@ use super::offsets::Partition;
 use super::{AdminClient, LOOK_AGAIN, NO_BROKER, Node, To, all, checked, never};
 use crate::base::{BrokerId, ErrorCode};
 use crate::record::RecordError;
-use crate::tools::dump_log::fields::Fields;
+use crate::record::fields::Fields;
 use crate::tools::java::Exception;
 use crate::wire::{
     ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, DescribeGroupsResponseMember, FindCoordinatorRequest,

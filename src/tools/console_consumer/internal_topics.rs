@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::record::RecordError;
-use crate::tools::dump_log::fields::Fields;
+use crate::record::fields::Fields;
 use crate::tools::dump_log::groups;
 
 /// Kinds of keys in `__consumer_offsets`: an offset (two versions of its key), a group.
@@ -24,7 +24,7 @@ pub fn offsets(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<String> {
         value,
         |version| OFFSET_KEYS.contains(&version),
         groups::offset_key,
-        |fields, version| known(fields, version, FLEXIBLE_GROUP_VALUE, groups::offset),
+        |fields| known(fields, FLEXIBLE_GROUP_VALUE, groups::offset),
     )
 }
 
@@ -35,22 +35,14 @@ pub fn group_metadata(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<String
         value,
         |version| version == GROUP_KEY,
         groups::group_key,
-        |fields, version| {
-            known(fields, version, FLEXIBLE_GROUP_VALUE, |fields, version| groups::group(fields, version, false))
-        },
+        |fields| known(fields, FLEXIBLE_GROUP_VALUE, |fields, version| groups::group(fields, version, false)),
     )
 }
 
 /// `TransactionLogMessageFormatter`.
 pub fn transactions(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<String> {
     let id = |fields: &mut Fields<'_>| Ok(json!({"transactionalId": fields.text()?}));
-    record(
-        key?,
-        value,
-        |version| version == TXN_KEY,
-        id,
-        |fields, version| known(fields, version, FLEXIBLE_TXN_VALUE, transaction),
-    )
+    record(key?, value, |version| version == TXN_KEY, id, |fields| known(fields, FLEXIBLE_TXN_VALUE, transaction))
 }
 
 type Read = Result<Value, RecordError>;
@@ -61,7 +53,7 @@ fn record(
     value: Option<&[u8]>,
     mine: impl Fn(i16) -> bool,
     read_key: impl Fn(&mut Fields<'_>) -> Read,
-    read_value: impl Fn(&mut Fields<'_>, i16) -> Read,
+    read_value: impl Fn(&mut Fields<'_>) -> Read,
 ) -> Option<String> {
     let mut fields = Fields::new(key);
     let version = fields.int16().ok().filter(|version| mine(*version))?;
@@ -69,19 +61,16 @@ fn record(
     let value = match value {
         None => Value::Null,
         Some(value) => {
-            let mut fields = Fields::new(value);
-            let version = fields.int16().ok()?;
-            json!({"version": version, "data": read_value(&mut fields, version).unwrap_or_else(|_| "unknown".into())})
+            let version = Fields::new(value).int16().ok()?;
+            let data = read_value(&mut Fields::new(value)).unwrap_or_else(|_| "unknown".into());
+            json!({"version": version, "data": data})
         }
     };
     Some(json!({"key": key, "value": value}).to_string())
 }
 
-fn known(fields: &mut Fields<'_>, version: i16, flexible: i16, read: impl Fn(&mut Fields<'_>, i16) -> Read) -> Read {
-    if !(0..=flexible).contains(&version) {
-        return Err(RecordError::BadRecord("unknown version of the value"));
-    }
-    fields.flexible = version >= flexible;
+fn known(fields: &mut Fields<'_>, newest: i16, read: impl Fn(&mut Fields<'_>, i16) -> Read) -> Read {
+    let version = fields.value_version(newest)?;
     read(fields, version)
 }
 

@@ -6,10 +6,10 @@
 
 use std::io::Write;
 
+use crate::record::fields::Fields;
 use crate::record::varint::Cursor;
 use crate::record::{Record, RecordError};
 
-use super::fields::Fields;
 use super::{DumpError, DumpLogArgs, groups};
 
 /// The class of a decoder flag that names none.
@@ -119,11 +119,7 @@ fn transaction(record: &Record<'_>) -> Result<(Option<String>, Option<String>), 
     let key = Some(format!("transaction_metadata::transactionalId={}", key.text()?));
     let Some(value) = record.value else { return Ok((key, Some("<DELETE>".into()))) };
     let mut value = Fields::new(value);
-    let version = value.int16()?;
-    if !(0..=TXN_VALUE_VERSION).contains(&version) {
-        return Err(RecordError::BadRecord("unknown version of a transaction log value"));
-    }
-    value.flexible = version >= TXN_VALUE_VERSION;
+    value.value_version(TXN_VALUE_VERSION)?;
     let producer_id = value.int64()?;
     let epoch = value.int16()?;
     let timeout = value.int32()?;

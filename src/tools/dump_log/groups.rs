@@ -8,9 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::record::fields::Fields;
 use crate::record::{Record, RecordError};
-
-use super::fields::Fields;
 
 /// Greatest version of the two values (`OffsetCommitValue`, `GroupMetadataValue`); from it on they are flexible.
 const FLEXIBLE_VALUE: i16 = 4;
@@ -50,11 +49,7 @@ fn parse(key: &[u8], value: Option<&[u8]>) -> Result<Parsed, RecordError> {
     let key = json!({"type": kind.to_string(), "data": key}).to_string();
     let Some(value) = value else { return Ok(Parsed::Known(key, "<DELETE>".into())) };
     let mut fields = Fields::new(value);
-    let version = fields.int16()?;
-    if !(0..=FLEXIBLE_VALUE).contains(&version) {
-        return Err(RecordError::BadRecord("unknown version of the value"));
-    }
-    fields.flexible = version >= FLEXIBLE_VALUE;
+    let version = fields.value_version(FLEXIBLE_VALUE)?;
     let data = if kind == 2 { group(&mut fields, version, true)? } else { offset(&mut fields, version)? };
     Ok(Parsed::Known(key, json!({"version": version.to_string(), "data": data}).to_string()))
 }
@@ -92,8 +87,8 @@ pub(in crate::tools) fn group(fields: &mut Fields<'_>, version: i16, decode: boo
     let is_consumer = decode && protocol_type == CONSUMER;
     data.insert("protocolType".into(), protocol_type.into());
     data.insert("generation".into(), fields.int32()?.into());
-    data.insert("protocol".into(), fields.string()?.into());
-    data.insert("leader".into(), fields.string()?.into());
+    data.insert("protocol".into(), fields.opt_text()?.into());
+    data.insert("leader".into(), fields.opt_text()?.into());
     if version >= 2 {
         data.insert("currentStateTimestamp".into(), fields.int64()?.into());
     }
@@ -107,7 +102,7 @@ fn member(fields: &mut Fields<'_>, version: i16, is_consumer: bool) -> Result<Va
     let mut data = Map::new();
     data.insert("memberId".into(), fields.text()?.into());
     if version >= 3 {
-        data.insert("groupInstanceId".into(), fields.string()?.into());
+        data.insert("groupInstanceId".into(), fields.opt_text()?.into());
     }
     data.insert("clientId".into(), fields.text()?.into());
     data.insert("clientHost".into(), fields.text()?.into());
@@ -116,7 +111,7 @@ fn member(fields: &mut Fields<'_>, version: i16, is_consumer: bool) -> Result<Va
     }
     data.insert("sessionTimeout".into(), fields.int32()?.into());
     for (name, read) in [("subscription", subscription as fn(&[u8]) -> _), ("assignment", assignment)] {
-        let bytes = fields.bytes()?.unwrap_or_default();
+        let bytes = fields.opt_bytes()?.unwrap_or_default();
         let decoded = if is_consumer { read(bytes).ok() } else { None };
         data.insert(name.into(), decoded.unwrap_or_else(|| STANDARD.encode(bytes).into()));
     }
@@ -147,7 +142,7 @@ fn subscription(bytes: &[u8]) -> Result<Value, RecordError> {
         data.insert("generationId".into(), fields.int32()?.into());
     }
     if version >= 3 {
-        data.insert("rackId".into(), fields.string()?.into());
+        data.insert("rackId".into(), fields.opt_text()?.into());
     }
     Ok(data.into())
 }
@@ -164,5 +159,5 @@ fn partitions(fields: &mut Fields<'_>) -> Result<Value, RecordError> {
 }
 
 fn user_data(fields: &mut Fields<'_>) -> Result<Value, RecordError> {
-    Ok(fields.bytes()?.map_or(Value::Null, |bytes| STANDARD.encode(bytes).into()))
+    Ok(fields.opt_bytes()?.map_or(Value::Null, |bytes| STANDARD.encode(bytes).into()))
 }

@@ -47,6 +47,9 @@ pub enum ZkErrorKind {
     /// A quota set in ZooKeeper.
     #[error("quota exceeded")]
     QuotaExceeded,
+    /// The server does not know this kind of request.
+    #[error("not known to this server")]
+    Unsupported,
     /// The session expired: a server said so.
     #[error("session expired")]
     Expired,

@@ -52,6 +52,7 @@ pub(super) async fn open(env: &Env, options: &ZkOptions, generation: u64) -> Res
             link: channel::Sender::new(Link::Live(LiveLink(Some(Arc::new(client.clone()))))),
             closing: channel::Sender::new(false),
             in_flight: Semaphore::new(options.max_in_flight.max(1)),
+            batches: Default::default(),
         });
         tracing::info!(session = %shared.id, generation, timeout_ms = shared.timeout.as_millis(), "ZooKeeper session open");
         tasks.spawn_vital(Lane::Control, "zookeeper session", keep(Arc::clone(&shared), client, address, options));
@@ -318,9 +319,31 @@ impl LiveLink {
                 Ok(()) => Ok(Reply::Deleted),
                 Err(error) => Err(failure(client, error, None)),
             },
+            Request::GetMany(paths) => get_many(client, paths).await,
             Request::Multi(ops) => multi(client, ops).await,
         }
     }
+}
+
+async fn get_many(client: &zk::Client, paths: &[String]) -> Result<Reply, Failure> {
+    let mut reader = client.new_multi_reader();
+    for (index, path) in paths.iter().enumerate() {
+        reader.add_get_data(path).map_err(|error| failure(client, error, Some(index)))?;
+    }
+    let results = reader.commit().await.map_err(|error| failure(client, error, None))?;
+    if results.len() != paths.len() {
+        return Err(Failure::Refused(ZkErrorKind::Other("an answer of another length".into()), None));
+    }
+    let mut nodes = Vec::with_capacity(results.len());
+    for (index, result) in results.into_iter().enumerate() {
+        nodes.push(match result {
+            zk::MultiReadResult::Data { data, stat } => Some((Bytes::from(data), stat_of(&stat))),
+            zk::MultiReadResult::Error { err: zk::Error::NoNode } => None,
+            zk::MultiReadResult::Error { err } => return Err(failure(client, err, Some(index))),
+            _ => return Err(Failure::Refused(ZkErrorKind::Other("an answer of another kind".into()), Some(index))),
+        });
+    }
+    Ok(Reply::DataOfMany(nodes))
 }
 
 async fn multi(client: &zk::Client, ops: &[Op]) -> Result<Reply, Failure> {
@@ -365,6 +388,7 @@ fn failure(client: &zk::Client, error: zk::Error, op: Option<usize>) -> Failure 
         zk::Error::NoChildrenForEphemerals => refused(ZkErrorKind::NoChildrenForEphemerals),
         zk::Error::NoAuth => refused(ZkErrorKind::NoAuth),
         zk::Error::QuotaExceeded => refused(ZkErrorKind::QuotaExceeded),
+        zk::Error::Unimplemented => refused(ZkErrorKind::Unsupported),
         // Of this client; whether the session itself is over, the keeper finds out.
         zk::Error::SessionExpired
         | zk::Error::SessionMoved

@@ -103,6 +103,7 @@ impl SimZk {
             link: channel::Sender::new(Link::Sim(link)),
             closing: channel::Sender::new(false),
             in_flight: Semaphore::new(10),
+            batches: Default::default(),
         }))
     }
 
@@ -223,7 +224,10 @@ impl SimLink {
             return Err(Failure::LinkGone);
         }
         let reply = server.execute(self.id, request);
-        let is_read = matches!(request, Request::Get { .. } | Request::Exists { .. } | Request::Children { .. });
+        let is_read = matches!(
+            request,
+            Request::Get { .. } | Request::GetMany(_) | Request::Exists { .. } | Request::Children { .. }
+        );
         if let Some(session) = server.sessions.get_mut(&self.id)
             && !is_read
             && session.replies_to_lose > 0
@@ -243,6 +247,10 @@ impl Server {
                 let found = self.nodes.get(path).map(|node| (node.data.clone(), node.stat));
                 let watch = (watch && found.is_some()).then(|| self.arm(session, path, WatchOn::Data));
                 Ok(Reply::Data(found, watch))
+            }
+            Request::GetMany(paths) => {
+                let read = |path: &String| self.nodes.get(path).map(|node| (node.data.clone(), node.stat));
+                Ok(Reply::DataOfMany(paths.iter().map(read).collect()))
             }
             Request::Exists { path, watch } => {
                 let stat = self.nodes.get(path).map(|node| node.stat);

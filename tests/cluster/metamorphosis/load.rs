@@ -13,6 +13,7 @@ use super::world::World;
 use crate::harness::partitions::LIMIT;
 use crate::harness::process::Process;
 use crate::harness::{client, eventually, tail};
+use crate::recorded_tools::tool;
 
 /// Partitions of the topic `load`, two led by each broker.
 pub const PARTITIONS: i32 = 6;
@@ -110,22 +111,27 @@ impl Load {
 pub struct Copying {
     process: Process,
     fed: Vec<String>,
+    restarts: usize,
 }
 
 /// More than is ever fed: it waits for more at the end.
 const NEVER: &str = "1000000";
 /// Longer than it is silent while a broker is away. librdkafka 2.16 can wait for ever for a coordinator that was, beside Apache Kafka
-/// alone, too, and some of its calls fail with NOT_COORDINATOR. Whoever runs such a loop starts it again then, and it must stay exact.
+/// alone, too, and some of its calls fail with NOT_COORDINATOR. Whoever runs such a loop starts it again then, and it must stay exact. So that
+/// no broker hides behind that, all that the loop can wait for is looked at first, and there are few restarts.
 const HUNG: Duration = Duration::from_secs(25);
+const MOST_RESTARTS: usize = 3;
+const GROUP: &str = "copiers";
+const TRANSACTIONAL_ID: &str = "copy";
 
 impl Copying {
     /// Starts it.
     pub fn start(world: &World) -> Self {
-        Self { process: Self::launch(world), fed: Vec::new() }
+        Self { process: Self::launch(world), fed: Vec::new(), restarts: 0 }
     }
 
     fn launch(world: &World) -> Process {
-        let args = [&world.addresses(), "source", "target", "copiers", "copy", NEVER];
+        let args = [&world.addresses(), "source", "target", GROUP, TRANSACTIONAL_ID, NEVER];
         let command = client::python_command("txn_copy.py", &args);
         let mut process = Process::start("copy loop", command, world.cluster.dir.join("copy"));
         process.show_log = false;
@@ -141,6 +147,24 @@ impl Copying {
         self.fed.extend(more);
     }
 
+    /// Its source can be read to the end, its transaction is not left on its way to an end, its group is at rest.
+    fn assert_it_waits_for_no_broker(&self, world: &World) {
+        let addresses = world.addresses();
+        let ask = |name: &str, args: &[&str]| tool(name, &[&["--bootstrap-server", &addresses], args].concat(), "").out;
+        eventually("the source can be read", LIMIT, || {
+            (committed(world, "source").len() >= self.fed.len()).then_some(())
+        });
+        eventually("the loop's transaction is open or over", LIMIT, || {
+            let listed = ask("kafka-transactions.sh", &["list"]);
+            let own = listed.lines().find(|line| line.split_whitespace().next() == Some(TRANSACTIONAL_ID))?;
+            (!own.split_whitespace().last()?.starts_with("Prepare")).then_some(())
+        });
+        eventually("the loop's group is at rest", LIMIT, || {
+            let shown = ask("kafka-consumer-groups.sh", &["--describe", "--state", "--group", GROUP]);
+            ["Stable", "Empty"].iter().any(|state| shown.contains(state)).then_some(())
+        });
+    }
+
     /// Waits until everything is copied, and checks that each record was, once and in order.
     pub fn check(&mut self, world: &World) {
         let done = format!("copied {}", self.fed.len());
@@ -152,6 +176,9 @@ impl Copying {
             }
             if self.process.poll().is_some() || said.1.elapsed() > HUNG {
                 eprintln!("the copy loop is started again; the last it said: {}", tail(&output, 3));
+                self.restarts += 1;
+                assert!(self.restarts <= MOST_RESTARTS, "the copy loop has to be started again and again");
+                self.assert_it_waits_for_no_broker(world);
                 self.process.kill();
                 self.process = Self::launch(world);
                 said.1 = Instant::now();

@@ -33,8 +33,13 @@ fn shown(found: Vec<(Entity, Vec<(String, f64)>)>) -> Vec<String> {
     found.into_iter().map(line).collect()
 }
 
+/// It keeps what it does not enforce.
+async fn accepting() -> Bench {
+    Bench::with(&[("ottla.accept.unenforced", "true")]).await
+}
+
 async fn recorded() -> Bench {
-    let bench = Bench::new().await;
+    let bench = accepting().await;
     let both = Entity { client: name("app"), ..user("bob") };
     let default_client = Entity { client: Some(None), ..Entity::default() };
     let ip = Entity { ip: name("10.1.2.3"), ..Entity::default() };
@@ -85,7 +90,7 @@ async fn quotas_are_found_by_filter() {
 
 #[tokio::test]
 async fn the_last_quota_takes_its_node_and_empty_parents_along() {
-    let bench = Bench::new().await;
+    let bench = accepting().await;
     let both = Entity { client: name("app"), ..user("carol") };
     bench.admin.alter_client_quotas(&both, &[set("producer_byte_rate", 1.0)], false).await.expect("altered");
     bench.admin.alter_client_quotas(&both, &[("producer_byte_rate".into(), None)], false).await.expect("altered");
@@ -95,7 +100,7 @@ async fn the_last_quota_takes_its_node_and_empty_parents_along() {
 
 #[tokio::test]
 async fn names_are_encoded_in_paths_and_come_back() {
-    let bench = Bench::new().await;
+    let bench = accepting().await;
     let odd = user("a b*c/ü+%");
     bench.admin.alter_client_quotas(&odd, &[set("producer_byte_rate", 1.0)], false).await.expect("altered");
     assert!(bench.text("/config/users/a%20b%2Ac%2F%C3%BC%2B%25").is_some());
@@ -114,19 +119,20 @@ async fn addresses_that_no_reader_understands_are_refused() {
     );
 }
 
+fn upsertion(user: &str) -> Upsertion {
+    let (salt, salted_password) = (b"salt".to_vec(), vec![7; 32]);
+    Upsertion { user: user.into(), mechanism: 1, iterations: 4096, salt, salted_password }
+}
+
+fn deletion(user: &str) -> Deletion {
+    Deletion { user: user.into(), mechanism: 1 }
+}
+
 #[tokio::test]
 async fn credentials_are_set_described_and_removed() {
-    let bench = Bench::new().await;
+    let bench = accepting().await;
     bench.server.put("/config/users/ann", r#"{"version":1,"config":{"producer_byte_rate":"1"}}"#);
-    let upsertion = Upsertion {
-        user: "ann".into(),
-        mechanism: 1,
-        iterations: 4096,
-        salt: b"salt".to_vec(),
-        salted_password: vec![7; 32],
-    };
-    let deletion = |user: &str| Deletion { user: user.into(), mechanism: 1 };
-    let done = bench.admin.alter_scram_users(&[deletion("bob")], &[upsertion]).await;
+    let done = bench.admin.alter_scram_users(&[deletion("bob")], &[upsertion("ann")]).await;
     assert_eq!(done["ann"], Ok(()));
     assert_eq!(done["bob"].as_ref().expect_err("refused").code, ErrorCode::ResourceNotFound);
     let stored = bench.admin.user_config("ann").await.expect("read");
@@ -140,4 +146,42 @@ async fn credentials_are_set_described_and_removed() {
         Some(r#"{"version":1,"config":{"producer_byte_rate":"1"}}"#)
     );
     assert_eq!(bench.changes().len(), 2);
+}
+
+/// Without the setting nothing is written that would keep every broker from its next start; what is there may be removed.
+#[tokio::test]
+async fn what_is_not_enforced_is_not_set() {
+    let bench = Bench::new().await;
+    let stored = r#"{"version":1,"config":{"SCRAM-SHA-256":"salt=a,stored_key=b,server_key=c,iterations=4096","producer_byte_rate":"1"}}"#;
+    bench.server.put("/config/users/ann", stored);
+    for (ops, validate_only) in [
+        (vec![set("producer_byte_rate", 2.0)], false),
+        (vec![set("producer_byte_rate", 2.0)], true),
+        (vec![("producer_byte_rate".into(), None), set("consumer_byte_rate", 2.0)], false),
+    ] {
+        let error = bench.admin.alter_client_quotas(&user("ann"), &ops, validate_only).await.expect_err("refused");
+        let (code, message) = error.answer();
+        assert_eq!(code, ErrorCode::PolicyViolation);
+        let message = message.expect("it says why");
+        for word in ["does not enforce quotas yet", "clients would go unthrottled", "ottla.accept.unenforced=true"] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+    let bad = bench.admin.alter_client_quotas(&user("ann"), &[set("nonsense", 1.0)], false).await.expect_err("refused");
+    assert_eq!(bad.code(), ErrorCode::InvalidRequest, "a bad request is told first");
+    let done = bench.admin.alter_scram_users(&[deletion("bob")], &[upsertion("ann"), upsertion("eve")]).await;
+    for name in ["ann", "eve"] {
+        let refusal = done[name].as_ref().expect_err("refused");
+        assert_eq!(refusal.code, ErrorCode::PolicyViolation);
+        let message = refusal.message.as_deref().unwrap_or_default();
+        assert!(message.contains("SCRAM users") && message.contains("ottla.accept.unenforced=true"), "{message}");
+    }
+    assert_eq!(done["bob"].as_ref().expect_err("refused").code, ErrorCode::ResourceNotFound);
+    assert_eq!(bench.text("/config/users/ann").as_deref(), Some(stored));
+    assert_eq!(bench.changes(), [""; 0]);
+
+    let removal = [("producer_byte_rate".into(), None)];
+    bench.admin.alter_client_quotas(&user("ann"), &removal, false).await.expect("removing is allowed");
+    assert_eq!(bench.admin.alter_scram_users(&[deletion("ann")], &[]).await["ann"], Ok(()));
+    assert_eq!(bench.text("/config/users/ann"), None);
 }

@@ -261,3 +261,22 @@ async fn a_broker_whose_port_is_closed_gets_its_requests_once_it_opens() {
     assert!(UpdateMetadataRequest::read(&mut reader, header.api_version).is_ok());
     assert!(frames.try_recv().is_err(), "one request in flight");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_broker_follows_it_to_another_address() {
+    let world = World::new();
+    let mut here = world.broker(0).await;
+    let zk = world.zk.connect().await;
+    ottla::zk::store::brokers::register(&zk.session(), &super::world::registration(1, 9999), &[])
+        .await
+        .expect("registered");
+    let controller = here.start();
+    here.forget().await;
+    let mut frames = peer(&here.env, 9998, |_, _| Act::Silence);
+    ottla::zk::store::brokers::update(&zk.session(), &super::world::registration(1, 9998)).await.expect("written");
+    settle().await;
+    let first = frames.try_recv().expect("at the new address");
+    let (header, _) = decode_request_header(first).expect("header");
+    assert_eq!(header.api(), Some(ApiKey::UpdateMetadata), "what had waited from the start");
+    assert!(controller.is_active());
+}

@@ -72,6 +72,34 @@ async fn a_dead_leader_is_replaced_and_its_return_wins_nothing_back_by_itself() 
     assert_eq!(controller.status().preferred_imbalance, 1);
 }
 
+/// Leaders of old inter-broker protocols write their in-sync replicas themselves: what the controller knows of them may be out of date.
+#[tokio::test(start_paused = true)]
+async fn an_election_goes_by_what_stands_in_zookeeper_at_last() {
+    let world = World::new();
+    let (mut nodes, controller) = three(&world).await;
+    let session = nodes[0].session();
+    let of = |isr: &str| format!(r#"{{"controller_epoch":1,"leader":2,"version":1,"leader_epoch":0,"isr":[{isr}]}}"#);
+    let by_leader = async |topic: &str, isr: &str| {
+        let path = format!("/brokers/topics/{topic}/partitions/0/state");
+        session.set(&path, of(isr), None).await.expect("the leader writes its state");
+    };
+    world.create_topic(&session, "shrunk", &[&[2, 0, 1]]).await;
+    settle().await;
+    by_leader("shrunk", "2,1").await;
+    let id = world.create_topic(&session, "grown", &[&[2, 1]]).await;
+    settle().await;
+    let answer = controller.alter_partition(2, nodes[2].epoch, 3, vec![proposal(id, 0, &[2], 0)]).await;
+    assert!(answer.is_ok_and(|a| a[0].result.is_ok()));
+    by_leader("grown", "2,1").await;
+    forget(&mut nodes).await;
+    world.zk.expire(nodes[2].session().id());
+    settle().await;
+    let elected =
+        |version| (r#"{"controller_epoch":1,"leader":1,"version":1,"leader_epoch":1,"isr":[1]}"#.to_owned(), version);
+    assert_eq!(world.state(&tp("shrunk", 0)), elected(2));
+    assert_eq!(world.state(&tp("grown", 0)), elected(3));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_last_in_sync_replica_is_waited_for() {
     let world = World::new();
@@ -281,6 +309,27 @@ async fn a_deposed_controller_is_refused_by_the_fence_and_resigns() {
     assert_eq!(first.status().controller_id, 1);
     assert_eq!(world.zk.multis().len(), multis, "nothing of the old one was written");
     assert!(second.is_active());
+}
+
+/// Its node was deleted by somebody else: it lets others run first, for a second in which it answers all the same.
+#[tokio::test(start_paused = true)]
+async fn a_deposed_controller_waits_before_it_runs_again_and_answers_meanwhile() {
+    let world = World::new();
+    let mut only = world.broker(0).await;
+    let _other = world.broker(1).await; // registered, but it does not run
+    let controller = only.start();
+    only.forget().await;
+    let begin = tokio::time::Instant::now();
+    world.zk.remove("/controller");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!controller.is_active());
+    let answer = controller.controlled_shutdown(1, 0).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(begin.elapsed() < Duration::from_millis(500), "answered after {:?}", begin.elapsed());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!controller.is_active() && !world.exists("/controller"), "others have their turn");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(controller.is_active() && controller.status().epoch == 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ottla::base::internal_partition;
 use ottla::group::load::Loaded;
 use ottla::group::record::{GroupValue, Key, MemberValue, OffsetValue, group_key, offset_key};
-use ottla::record::{BatchBuilder, Batches, Scratch};
+use ottla::record::{BatchBuilder, Batches, RecordError, Scratch};
 
 fn recorded(run: &str) -> Vec<u8> {
     let log = format!("tests/golden/logs/{run}/__consumer_offsets-0/00000000000000000000.log");
@@ -131,7 +131,7 @@ fn old_and_flexible_values_are_read() {
     v4.push(0);
     let value = OffsetValue::read(&v4).expect("version 4");
     assert_eq!((value.offset, value.leader_epoch, &*value.metadata, value.commit_ms), (42, 3, "m", 7));
-    assert!(OffsetValue::read(&[0, 5]).is_err());
+    assert_eq!(OffsetValue::read(&[0, 5]), Err(RecordError::UnknownVersion(5)));
     assert_eq!(Key::read(&[0, 9, 1]).expect("a version"), Key::Unknown(9));
 }
 
@@ -169,6 +169,33 @@ fn marker(offset: i64, producer: i64, commit: bool) -> Bytes {
 
 fn value(offset: i64) -> Vec<u8> {
     OffsetValue { offset, leader_epoch: -1, metadata: "".into(), commit_ms: 1, expire_ms: None }.to_bytes()
+}
+
+#[test]
+fn a_value_of_an_unknown_version_counts_as_not_written_and_a_broken_one_stops_the_load() {
+    let see =
+        |loaded: &mut Loaded, bytes: &Bytes| loaded.see(&Batches::new(bytes).next().expect("one").expect("whole"));
+    let mut loaded = Loaded::default();
+    let future = b"\0\x05of the future";
+    let known = GroupValue { generation: 3, ..GroupValue::default() };
+    let batches = [
+        batch(0, None, &offset_key("g", "t", 0), Some(&value(10))),
+        batch(1, None, &group_key("g"), Some(&known.to_bytes())),
+        batch(2, None, &offset_key("g", "t", 0), Some(future)),
+        batch(3, None, &group_key("g"), Some(future)),
+        batch(4, Some(7), &offset_key("g", "t", 1), Some(future)),
+        batch(5, None, &offset_key("g", "t", 2), Some(&value(20))),
+    ];
+    batches.iter().for_each(|bytes| see(&mut loaded, bytes).expect("skipped"));
+    assert_eq!(loaded.groups["g"], known);
+    let offsets: Vec<(i32, i64)> =
+        loaded.offsets["g"].iter().map(|((_, p), committed)| (*p, committed.value.offset)).collect();
+    assert_eq!(offsets, [(0, 10), (2, 20)]);
+    assert!(loaded.open.is_empty());
+
+    let cut = value(11);
+    let cut = batch(6, None, &offset_key("g", "t", 0), Some(&cut[..cut.len() - 1]));
+    assert!(see(&mut loaded, &cut).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ottla::base::{Env, ErrorCode, TopicId, TopicPartition};
 use ottla::config::LogConfig;
 use ottla::disk::{Disk, Fault, SimDisk};
-use ottla::log::{CancelFlag, LogDirs, LogError, LogManager, ManagerConfig, StartError, checkpoint};
+use ottla::log::{CancelFlag, LogDirs, LogError, LogManager, ManagerConfig, ReadRequest, StartError, checkpoint};
 
 use super::support::*;
 
@@ -77,6 +77,51 @@ async fn a_clean_stop_and_start_keep_everything() {
         assert!(matches!(refused, Err(LogError::InconsistentTopicId { .. })));
         manager.shutdown().await;
     }
+}
+
+/// From 64 on they are brought to the device with one call for the directory: what was written is there after a loss of power behind a
+/// clean stop, and without that call there is no marker.
+#[tokio::test]
+async fn many_logs_are_flushed_at_once_by_a_clean_stop() {
+    let fill = async |manager: &Arc<LogManager>| {
+        for i in 0..140 {
+            let log = make(manager, &tp("t", i)).await;
+            if i % 4 == 0 {
+                append(&log, batch(2, 100, now())).await;
+            }
+        }
+    };
+    let marked = |disk: &Disk, dir: &str| disk.exists(&Path::new(dir).join(".kafka_cleanshutdown"));
+    let (sim_disk, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    fill(&manager).await;
+    let syncs = sim_disk.syncs();
+    manager.shutdown().await;
+    assert!(sim_disk.syncs() - syncs < 30, "{} syncs", sim_disk.syncs() - syncs);
+    sim_disk.lose_power(|_| 0);
+    assert!(marked(&disk, "/a") && marked(&disk, "/b"));
+    let manager = load(&disk, &paths).expect("a second start");
+    for i in 0..140 {
+        let log = manager.get(&tp("t", i)).expect("the log");
+        assert_eq!((log.leo(), log.recovery_point()), if i % 4 == 0 { (2, 2) } else { (0, 0) });
+        append(&log, batch(1, 100, now())).await;
+    }
+    sim_disk.fail(manager.get(&tp("t", 0)).expect("the log").dir(), Fault::Sync);
+    let failing = manager.get(&tp("t", 0)).expect("the log").dir();
+    manager.shutdown().await;
+    sim_disk.heal();
+    for path in &paths {
+        assert_eq!(disk.exists(&path.join(".kafka_cleanshutdown")), *path != failing);
+    }
+
+    let temp = tempfile::tempdir().expect("a temp directory");
+    let paths = vec![temp.path().join("a")];
+    let manager = load(&Disk::Real, &paths).expect("a start");
+    fill(&manager).await;
+    manager.shutdown().await;
+    let manager = load(&Disk::Real, &paths).expect("a second start");
+    assert_eq!(manager.get(&tp("t", 4)).expect("the log").leo(), 2);
+    manager.shutdown().await;
 }
 
 #[tokio::test]
@@ -432,4 +477,53 @@ async fn a_log_made_for_an_old_partition_says_so_until_it_is_whole() {
         }
     }
     assert!((3..27).contains(&made), "{made} of 30 kills left a log");
+}
+
+/// A segment that compaction has left empty is no hole: the cleaner's checkpoint lies above it.
+#[tokio::test]
+async fn a_segment_emptied_by_compaction_costs_nothing_after_a_kill() {
+    let (sim, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    let log = make(&manager, &tp("t", 0)).await;
+    let mut bases = vec![0];
+    while bases.len() < 4 {
+        let appended = append(&log, batch(2, 4000, now())).await;
+        if log.segment_count() > bases.len() {
+            bases.push(appended.first_offset);
+        }
+    }
+    let before = rows(&log, 0);
+    let file = log.dir_path().join(format!("{:020}.log", bases[1]));
+    let checkpoint = log.dir().join("cleaner-offset-checkpoint");
+    sim.kill();
+    disk.write(&file, b"").expect("written");
+    disk.write(&checkpoint, format!("0\n1\nt 0 {}\n", bases[2]).as_bytes()).expect("written");
+    let log = load(&disk, &paths).expect("a second start").get(&tp("t", 0)).expect("the log");
+    let expected: Vec<Row> = before.into_iter().filter(|row| !(bases[1]..bases[2]).contains(&row.0)).collect();
+    assert_eq!((rows(&log, 0), log.segment_count()), (expected, 4));
+}
+
+/// What aborted transactions there were, the files of a deleted log no longer tell: then a read says that it is gone.
+#[tokio::test]
+async fn a_reader_of_a_deleted_log_does_not_hear_that_nothing_was_aborted() {
+    let (_, disk, paths) = sim();
+    let manager = load(&disk, &paths).expect("a start");
+    manager.shared().verify_transactions.store(false, std::sync::atomic::Ordering::Relaxed);
+    let log = make(&manager, &tp("t", 0)).await;
+    append(&log, sequenced(1, 0, 0, 2, true)).await;
+    let marker = ottla::record::EndTxnMarker { commit: false, coordinator_epoch: 0 };
+    let marker = ottla::record::builder::marker(0, 0, now(), 1, 0, marker);
+    log.lock().await.append_leader(coordinator(marker, 0)).await.expect("a marker");
+    manager.shutdown().await;
+    // Opened anew: the index of aborted transactions is read when it is asked for.
+    let manager = load(&disk, &paths).expect("a second start");
+    let log = manager.get(&tp("t", 0)).expect("the log");
+    let ask = ReadRequest { offset: 0, max_bytes: 1000, min_one_message: true, upper: log.leo(), aborted: true };
+    assert_eq!(log.read_blocking(ask).expect("read").aborted.len(), 1);
+    manager.shutdown().await;
+    let manager = load(&disk, &paths).expect("a third start");
+    let log = manager.get(&tp("t", 0)).expect("the log");
+    manager.delete(&tp("t", 0)).await.expect("deleted");
+    assert!(matches!(log.read_blocking(ask), Err(LogError::Gone(_))));
+    assert!(matches!(log.aborted_between(0, 100), Err(LogError::Gone(_))));
 }

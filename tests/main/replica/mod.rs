@@ -11,6 +11,7 @@ mod isr;
 mod moves;
 mod partition;
 mod selector;
+mod shards;
 
 /// The first that is said of a new partition in a leader epoch.
 fn assignment(leader: i32, leader_epoch: i32, isr: &[i32], replicas: &[i32]) -> Assignment {

@@ -411,3 +411,57 @@ async fn a_log_is_not_compacted_while_it_moves_and_its_checkpoint_moves_with_it(
     assert!(logs.clean_dirtiest(0).await, "it goes on where it was");
     assert!(rows(&partition.log(), 0).len() < before.len());
 }
+
+/// There are few carriers: one must not stay with a move that can't end.
+#[tokio::test(start_paused = true)]
+async fn a_move_whose_copy_is_gone_does_not_hold_up_the_next() {
+    let bed = Bed::new();
+    let (_, _, _carried) = half_way(&bed).await;
+    bed.replicas.logs.delete_future(&id()).await.expect("deleted");
+    bed.replicas.set_move_rate(i64::MAX);
+    let other = TopicPartition::new("u", 0);
+    let assignment = super::assignment(ME, 0, &[ME], &[ME]);
+    bed.replicas.assign(&other, None, &assignment, || bed.config.clone()).await.expect("leader");
+    let here = bed.replicas.get(&other).expect("hosted");
+    let to = DIRS.iter().map(Path::new).find(|dir| here.log().dir() != *dir).expect("another");
+    bed.replicas.alter_dir(&other, to).await.expect("begun");
+    bed.until("the other arrives", |_| here.log().dir() == to).await;
+}
+
+/// The directory fails after the copy has got its name, and whoever takes the partitions of that directory offline may have passed by: the
+/// log that was there before stays, also over the next start, when both directories are there again.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_fails_in_the_last_step_leaves_the_log_where_it_was() {
+    for goes_on in [true, false] {
+        let bed = Bed::new();
+        let partition = bed.lead(0, &[ME]).await;
+        let (old, to) = (partition.log(), bed.elsewhere());
+        bed.replicas.alter_dir(&id(), &to).await.expect("begun");
+        let logs = bed.replicas.logs.clone();
+        let future = logs.get_future(&id()).expect("a copy");
+        let promotion = logs.begin_promotion(&future).await.expect("possible");
+        let published = parking_lot::Mutex::new(Vec::new());
+        let failed = promotion
+            .finish(|log| {
+                published.lock().push(log.dir());
+                logs.fail_dir(&to, "testing", &std::io::Error::other("broken"));
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(*published.lock(), [to.clone(), old.dir()], "and back");
+        assert!(Arc::ptr_eq(&logs.get(&id()).expect("a log"), &old));
+        if goes_on {
+            bed.append(0..10, 100).await;
+        }
+        let before = rows(&old, 0);
+        drop((logs, partition, old, future));
+        let (disk, config) = (bed.disk.clone(), bed.config.as_ref().clone());
+        drop(bed);
+        disk.kill();
+        let bed = Bed::on(&disk, config, CleanerConfig::default());
+        let partition = bed.lead(1, &[ME]).await;
+        assert_eq!(rows(&partition.log(), 0), before);
+        let copies: Vec<String> = DIRS.iter().flat_map(|dir| bed.names(dir)).filter(|name| name == "t-0").collect();
+        assert_eq!(copies, ["t-0"]);
+    }
+}

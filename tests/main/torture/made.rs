@@ -141,7 +141,7 @@ impl Made {
         assert_eq!(verdict.to_string(), format!("1 {}", check.name()));
         // And it can be looked up.
         let page = page(&self.history, finding);
-        assert!(page.starts_with(&format!("{}", check.name())), "{page}");
+        assert!(page.starts_with(check.name()), "{page}");
         for event in &finding.events {
             assert!(page.lines().any(|line| line.starts_with(&format!("* {event:>7} "))), "event {event}: {page}");
         }

@@ -9,9 +9,9 @@ use ottla::wire::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnRequestTopic,
     AddPartitionsToTxnRequestTransaction, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
     FetchResponsePartition, FindCoordinatorRequest, InitProducerIdRequest, ListTransactionsRequest, OffsetFetchRequest,
-    OffsetFetchRequestGroup, OffsetFetchRequestGroupTopic, ProduceRequest, TxnOffsetCommitRequest,
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic, WriteTxnMarkersRequest, WriteTxnMarkersRequestMarker,
-    WriteTxnMarkersRequestTopic,
+    OffsetFetchRequestGroup, OffsetFetchRequestGroupTopic, OffsetFetchResponseGroup, ProduceRequest,
+    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic, WriteTxnMarkersRequest,
+    WriteTxnMarkersRequestMarker, WriteTxnMarkersRequestTopic,
 };
 
 use crate::broker::bed::{Bed, Client, FETCH, ME, OTHER, fetch, produce_records};
@@ -54,6 +54,10 @@ impl World {
         let mut world = Self { _bed: bed, client };
         world.find_coordinator(1).await;
         world.find_coordinator(0).await;
+        // The journal of groups is loaded in the background.
+        while fetch_offset(&mut world, false).await.error_code == ErrorCode::CoordinatorLoadInProgress.code() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         world
     }
 
@@ -303,6 +307,12 @@ async fn commit_in_txn(world: &mut World, who: Producer, offset: i64) -> i16 {
 }
 
 async fn committed_offset(world: &mut World, require_stable: bool) -> (i64, i16) {
+    let group = fetch_offset(world, require_stable).await;
+    let partition = &group.topics[0].partitions[0];
+    (partition.committed_offset, partition.error_code)
+}
+
+async fn fetch_offset(world: &mut World, require_stable: bool) -> OffsetFetchResponseGroup {
     let ask = OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: "group".into(),
@@ -312,9 +322,7 @@ async fn committed_offset(world: &mut World, require_stable: bool) -> (i64, i16)
         require_stable,
         ..Default::default()
     };
-    let answer = world.client.ask(&ask, 8).await;
-    let partition = &answer.groups[0].topics[0].partitions[0];
-    (partition.committed_offset, partition.error_code)
+    world.client.ask(&ask, 8).await.groups.remove(0)
 }
 
 #[tokio::test(start_paused = true)]

@@ -107,6 +107,7 @@ fn unknown_keys_are_skipped_tombstones_remove_and_broken_values_stop_the_load() 
     };
     assert_eq!(see(&batch(&key("id"), Some(&value().to_bytes()))), Ok(1));
     assert_eq!(see(&batch(&[0, 9, 1, 2, 3], Some(b"of the future"))), Ok(1));
+    assert_eq!(see(&batch(&key("id"), Some(b"\x00\x02of the future"))), Ok(1), "what was before it holds");
     assert_eq!(see(&batch(&key("id"), None)), Ok(0));
     let good = value().to_bytes();
     for cut in 0..good.len() {

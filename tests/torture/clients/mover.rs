@@ -182,6 +182,10 @@ impl Life {
             true => persist(|| self.give_offsets()),
             false => Ok(()),
         };
+        if wants_abort {
+            // An abort takes back what was not sent yet: then no reader would have anything to pass over.
+            let _ = self.producer.flush(Duration::from_secs(2));
+        }
         // Sends without a report keep the commit waiting; it is asked for all the same.
         let asked = self.voice.now();
         let (end, goes_on) = match given {

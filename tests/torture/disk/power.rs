@@ -130,7 +130,7 @@ impl State {
         self.pending.retain(|change| {
             let is_before = index <= at && change.dir() == path.parent().unwrap_or(&path);
             index += 1;
-            !is_before && !(matches!(change, Change::MadeDir { .. }) && path.starts_with(change.path()))
+            !(is_before || matches!(change, Change::MadeDir { .. }) && path.starts_with(change.path()))
         });
     }
 }

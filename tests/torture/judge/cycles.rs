@@ -5,6 +5,7 @@
 //! write-write edges are usual; a cycle of write-read edges alone, by readers of committed data, can't be: who reads a transaction's records
 //! has begun to commit after it has.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::facts::{Facts, polls};
@@ -169,8 +170,8 @@ fn shortest(tangle: &BTreeSet<usize>, graph: &Graph) -> Vec<usize> {
                 way.reverse();
                 return way;
             }
-            if !came_from.contains_key(&next) {
-                came_from.insert(next, node);
+            if let Entry::Vacant(new) = came_from.entry(next) {
+                new.insert(node);
                 queue.push_back(next);
             }
         }

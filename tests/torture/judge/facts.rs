@@ -98,7 +98,8 @@ impl<'h> Facts<'h> {
     fn take(&mut self, index: usize, event: &'h Event, verdict: &mut Verdict) {
         match &event.what {
             What::Client(role) => {
-                if self.roles.insert(event.by, role).is_some() {
+                let known = self.roles.insert(event.by, role);
+                if known.is_some() {
                     let text = format!("client {} says twice what it is", event.by);
                     verdict.add(Finding::new(Check::Harness, text).shown_by([index]));
                 }

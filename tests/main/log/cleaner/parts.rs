@@ -1,6 +1,6 @@
 //! The cleaner's decisions and its map, alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ottla::config::LogConfig;
 use ottla::log::cleaner::Throttle;
@@ -11,26 +11,42 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 proptest! {
-    /// As a hash map, until it is full: then it takes nothing more, and knows what it has.
+    /// As a hash map, until it is full: then it takes nothing more, and knows what it has. Of what was put it knows the superseded.
     #[test]
-    fn the_offset_map_is_a_map(keys in vec(vec(0u8..4, 0..4), 0..200), slots in 1usize..100, seed: u64) {
-        let mut map = OffsetMap::new(slots * 24, 0.9, keys.len() as i64, seed);
+    fn the_offset_map_is_a_map(
+        keys in vec(vec(0u8..4, 0..4), 0..200), slots in 1usize..100, seed: u64, first in 0i64..1000, at_a_time in 1usize..80,
+    ) {
+        let mut map = OffsetMap::new(slots * 24, 0.9, first, keys.len() as i64, seed);
         let mut model: HashMap<Vec<u8>, i64> = HashMap::new();
         let most = ((slots as f64 * 0.9) as usize).min(slots - 1);
-        let mut latest = -1;
-        for (offset, key) in keys.iter().enumerate() {
-            let taken = map.put(key, offset as i64);
-            prop_assert_eq!(taken, model.len() < most);
-            if !taken {
+        let (mut latest, mut superseded) = (-1, HashSet::new());
+        let rows: Vec<(i64, &Vec<u8>)> = (first..).zip(&keys).collect();
+        for rows in rows.chunks(at_a_time) {
+            let hashes: Vec<_> = rows.iter().map(|(offset, key)| map.hash(key, *offset)).collect();
+            for (offset, key) in rows {
+                if model.len() < most {
+                    superseded.extend(model.insert(key.to_vec(), *offset));
+                    latest = *offset;
+                }
+            }
+            prop_assert_eq!(map.put_all(&hashes), latest == rows[rows.len() - 1].0);
+            if latest < rows[rows.len() - 1].0 {
                 break;
             }
-            model.insert(key.clone(), offset as i64);
-            latest = offset as i64;
         }
         prop_assert_eq!((map.len(), map.latest_offset()), (model.len(), latest));
-        for key in &keys {
-            prop_assert_eq!(map.get(key), model.get(key).copied().unwrap_or(-1));
+        let hashes: Vec<_> = rows.iter().map(|(offset, key)| map.hash(key, *offset)).collect();
+        let mut left = rows.iter();
+        map.get_all(&hashes, |key, last| {
+            let (offset, bytes) = left.next().expect("one answer a key");
+            assert_eq!((key.offset, last), (*offset, model.get(*bytes).copied().unwrap_or(-1)));
+        });
+        prop_assert!(left.next().is_none());
+        for (offset, _) in rows {
+            let known = (offset <= latest).then(|| superseded.contains(&offset));
+            prop_assert!(map.is_superseded(offset) == known || (slots * 16 < keys.len() && map.is_superseded(offset).is_none()));
         }
+        prop_assert_eq!(map.is_superseded(first - 1), None, "it is told of the section alone");
     }
 
     /// Groups keep the order, hold every segment once, and can't be joined further from the front.
@@ -61,9 +77,10 @@ proptest! {
 
 #[test]
 fn memory_of_the_map_is_what_the_section_can_need_and_never_more_than_configured() {
-    assert_eq!(OffsetMap::new(128 << 20, 0.9, 1000, 1).memory_bytes(), 2000 * 24);
-    assert!(OffsetMap::new(1 << 20, 0.9, i64::MAX, 1).memory_bytes() <= 1 << 20);
-    assert!(OffsetMap::new(24, 0.9, 10, 1).is_useless());
+    assert_eq!(OffsetMap::new(128 << 20, 0.9, 0, 1000, 1).memory_bytes(), 2000 * 24 + 128);
+    let full = OffsetMap::new(1 << 20, 0.9, 0, i64::MAX, 1).memory_bytes();
+    assert!(full <= (1 << 20) / 12 * 13, "{full}: the slots, and two bytes of marks for each");
+    assert!(OffsetMap::new(24, 0.9, 0, 10, 1).is_useless());
 }
 
 fn segment(base_offset: i64, bytes: u64) -> SegmentFacts {

@@ -63,7 +63,7 @@ fn quietly<T>(act: impl FnOnce() -> T) -> T {
 /// # Safety
 /// `path` is a C string.
 unsafe fn do_open(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    // SAFETY (all calls here): the caller's promise.
+    // SAFETY: the caller's promise.
     let watched = quietly(|| unsafe { Text::of_path(dir, path) }.filter(|text| is_watched(text.bytes())));
     let changes = watched.filter(|_| flags & (O_CREAT | libc::O_TRUNC) != 0);
     // SAFETY: the caller's promise.
@@ -261,11 +261,11 @@ pub unsafe extern "C" fn pwritev64v2(fd: c_int, parts: *const iovec, count: c_in
 /// # Safety
 /// `from` and `to` are C strings.
 unsafe fn do_rename(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_uint) -> c_int {
-    // SAFETY (both): the caller's promise.
+    // SAFETY: the caller's promise.
     let paths = quietly(|| unsafe { Text::of_path(from_dir, from).zip(Text::of_path(to_dir, to)) });
     let paths = paths.filter(|(from, to)| is_watched(from.bytes()) || is_watched(to.bytes()));
     let inodes = paths.as_ref().and_then(|_| {
-        // SAFETY (all three): the caller's promise.
+        // SAFETY: the caller's promise.
         quietly(|| unsafe {
             let (moved, old) = (lstat(from_dir, from)?, lstat(to_dir, to));
             let old = old.filter(|old| !old.is_dir).map_or(0, |old| old.ino);
@@ -320,7 +320,7 @@ unsafe fn do_unlink(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
     let text = quietly(|| unsafe { Text::of_path(dir, path) }).filter(|text| is_watched(text.bytes()));
     // A directory is not kept: it is empty when it goes.
     let file = text.as_ref().filter(|_| flags & libc::AT_REMOVEDIR == 0).and_then(|_| {
-        // SAFETY (both): the caller's promise.
+        // SAFETY: the caller's promise.
         quietly(|| unsafe {
             let file = lstat(dir, path)?;
             record::bury(dir, path, file.ino);
@@ -359,7 +359,7 @@ pub unsafe extern "C" fn mkdir(path: *const c_char, mode: mode_t) -> c_int {
     let result = unsafe { syscall(libc::SYS_mkdirat, AT_FDCWD, path, mode) } as c_int;
     if result == 0 {
         quietly(|| {
-            // SAFETY (both): see `open`.
+            // SAFETY: see `open`.
             let made = unsafe { Text::of_path(AT_FDCWD, path).zip(lstat(AT_FDCWD, path)) };
             if let Some((text, dir)) = made.filter(|(text, _)| is_watched(text.bytes())) {
                 record::created(dir.ino, text.bytes(), true);
