@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::harness::repository;
-use crate::options::{Options, name};
+use crate::options::{Options, Target, name};
 use crate::plan::Kind;
 use crate::recorder::{Counts, Recorder};
 use crate::torment::{Done, Log};
@@ -131,22 +131,27 @@ impl Run<'_> {
             self.fault_list(),
             self.anomalies,
             self.seed,
-            versions()
+            versions(*target)
         );
         fs::write(&file, text + &row).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 }
 
-/// What ran: the commit of this repository.
-fn versions() -> String {
+/// What ran: Kafka's version, the commit of this repository, or both.
+fn versions(target: Target) -> String {
+    const APACHE: &str = "Apache Kafka 3.9.2";
+    if target == Target::Apache {
+        return APACHE.into();
+    }
     let mut git = Command::new("git");
     git.args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(repository());
     let output = git.output().ok().filter(|output| output.status.success());
     let commit = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
-    format!("{} {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_else(|| "-".into()))
+    let ours = format!("{} {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_else(|| "-".into()));
+    if target == Target::Mixed { format!("{ours}, {APACHE}") } else { ours }
 }
 
-/// A directory is not more than this when it is worth keeping.
+/// Says where everything is that a finding can be looked up in.
 pub fn keep(dir: &Path) {
     println!("history and logs are in {}", dir.display());
 }

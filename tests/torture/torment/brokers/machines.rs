@@ -66,8 +66,10 @@ impl Brokers {
                 (loss.is_some(), format!("{whom}: {}", describe(loss.as_ref())))
             }
             Kind::PowerAll => (self.all_lose_power(step.time, &mut rng, view), "all brokers".into()),
-            // What one disk loses the others have, if all are in sync.
-            Kind::DiskEmpty | Kind::DiskOld if !self.await_in_sync(view) => (false, format!("{whom}: not all in sync")),
+            // What one disk loses the others have, if all are in sync; and who is in sync has its id.
+            Kind::DiskEmpty | Kind::DiskOld | Kind::Impostor if !self.await_in_sync(view) => {
+                (false, format!("{whom}: not all in sync"))
+            }
             Kind::DiskEmpty => (self.empty_disk(index, step.time), whom),
             Kind::DiskOld => (self.old_disk(index, step.time), whom),
             Kind::Clock => {
