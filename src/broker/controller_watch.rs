@@ -71,7 +71,12 @@ impl ControllerWatch {
                     tokio::time::sleep(CLOSED_PAUSE).await;
                 }
                 Err(error) => {
-                    if pulse.failed(error.is_refused(), self.env.clock.now()) == Beat::Died
+                    let beat = pulse.failed(error.is_refused(), self.env.clock.now());
+                    if pulse.is_weak(self.env.clock.now()) {
+                        // Another broker may be first to depose it, and this one be elected: it knows as much.
+                        self.controller.suspect(controller);
+                    }
+                    if beat == Beat::Died
                         && let Err(error) = self.depose(controller, &mut client).await
                     {
                         tracing::warn!(controller, %error, "could not depose a dead controller; trying again");
@@ -94,7 +99,6 @@ impl ControllerWatch {
         if !matches!(client.connect().await, Err(error) if error.is_refused()) {
             return Ok(());
         }
-        self.controller.suspect(controller);
         if store::controller::depose(&session, &office).await? {
             tracing::warn!(
                 controller,

@@ -62,6 +62,13 @@ impl Pulse {
         !self.detect.is_zero()
     }
 
+    /// Has every attempt been refused for half of the time that a verdict takes? So much do all see who watch one process when the first of
+    /// them finds it dead.
+    pub fn is_weak(&self, now: Instant) -> bool {
+        let refused_for = self.refused_since.map(|since| now.saturating_duration_since(since));
+        self.is_on() && self.patience.zip(refused_for).is_some_and(|(patience, refused)| refused * 2 >= patience)
+    }
+
     /// The last verdict.
     pub fn is_dead(&self) -> bool {
         self.dead

@@ -43,7 +43,7 @@ impl Core {
         self.ctx.brokers.get(&broker).is_some_and(|known| known.epoch == epoch)
     }
 
-    /// This broker has found that the process of another has died; should it become the controller, it knows, and does not wait for a
+    /// This broker finds the process of another dead, or is about to; should it become the controller, it knows, and does not wait for a
     /// second verdict.
     pub(in crate::controller) fn on_suspect(&mut self, broker: BrokerId) {
         self.suspects.insert(broker, self.env.clock.now());

@@ -178,4 +178,15 @@ fn who_never_listened_is_given_more_time_or_no_verdict() {
     assert_eq!(new.found_dead().failed(true, begin), Beat::Died, "said before: one refusal more is enough");
     assert_eq!(verdict(new.only_once_connected(), 1_000_000), Beat::Same);
     assert_eq!(verdict(Pulse::new(Duration::ZERO).having_lived(), 1_000_000), Beat::Same);
+
+    let at = |ms| begin + Duration::from_millis(ms);
+    let mut weak = new.only_once_connected();
+    weak.failed(true, begin);
+    assert!(!weak.is_weak(at(1_000_000)), "never connected");
+    weak.connected();
+    assert!(!weak.is_weak(at(10)));
+    weak.failed(true, at(10));
+    assert!(!weak.is_weak(at(159)) && weak.is_weak(at(160)));
+    weak.failed(false, at(200));
+    assert!(!weak.is_weak(at(1000)), "a time-out says nothing");
 }
