@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::plan::Kind;
 use crate::recorder::{Counts, Recorder};
 use crate::torment::{Done, Log};
 
+/// Where recorded runs have their rows, at its end.
+const TABLE: &str = "RELIABILITY.md";
 /// Between two lines of progress.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -89,6 +92,9 @@ impl Run<'_> {
             self.seed,
             name(workload)
         );
+        if self.options.flush {
+            text.push_str(" --flush");
+        }
         if let Some(what) = sabotage {
             let _ = write!(text, " --sabotage {what}");
         }
@@ -119,13 +125,12 @@ impl Run<'_> {
 
     /// Adds the run to the table at the end of RELIABILITY.md.
     pub fn record(&self) {
-        let file = repository().join("RELIABILITY.md");
-        let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        let Options { target, faults, workload, .. } = self.options;
+        let Options { target, faults, workload, flush, .. } = self.options;
+        let flush = if *flush { ", flush" } else { "" };
         let Counts { operations, acked, read } = self.counts;
         let minutes = self.time.as_secs_f64() / 60.0;
         let row = format!(
-            "| {} | {} x {faults} | {minutes:.1} | {operations} | {acked} | {read} | {} | {} | {} | {} |\n",
+            "| {} | {} x {faults}{flush} | {minutes:.1} | {operations} | {acked} | {read} | {} | {} | {} | {} |\n",
             name(target),
             name(workload),
             self.fault_list(),
@@ -133,7 +138,10 @@ impl Run<'_> {
             self.seed,
             versions(*target)
         );
-        fs::write(&file, text + &row).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        // At once at the end: runs beside each other each add theirs.
+        let file = repository().join(TABLE);
+        let written = OpenOptions::new().append(true).open(&file).and_then(|mut file| file.write_all(row.as_bytes()));
+        written.unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 }
 
@@ -143,11 +151,16 @@ fn versions(target: Target) -> String {
     if target == Target::Apache {
         return APACHE.into();
     }
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty", "--exclude=*"]).current_dir(repository());
-    let output = git.output().ok().filter(|output| output.status.success());
-    let commit = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
-    let ours = format!("{} {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_else(|| "-".into()));
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(repository()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "-".into());
+    // The rows of other runs are no change of what ran.
+    let table = format!(":!{TABLE}");
+    let is_changed =
+        git(&["status", "--porcelain", "--untracked-files=no", "--", ".", &table]).is_some_and(|it| !it.is_empty());
+    let ours = format!("{} {commit}{}", env!("CARGO_PKG_VERSION"), if is_changed { "-dirty" } else { "" });
     if target == Target::Mixed { format!("{ours}, {APACHE}") } else { ours }
 }
 
