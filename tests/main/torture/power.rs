@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::disk::{Disk, PowerLoss, Trouble, log_ends, lose_power};
+use super::disk::{Disk, LogEnd, PowerLoss, Trouble, log_ends, lose_power};
 
 /// A directory that is watched, one of graves, and a record in the making.
 struct Desk {
@@ -235,6 +235,6 @@ fn log_ends_behind_its_last_whole_batch() {
     segment("new-4", 9, &[]);
     segment("no.uuid-delete", 0, &batch(0, 1));
     let ends: Vec<_> = log_ends(&desk.path("")).expect("read").into_iter().collect();
-    let expected = [("hollow-3", 3), ("new-4", 9), ("rotten-2", 3), ("torn-1", 8), ("whole-0", 6)];
-    assert_eq!(ends, expected.map(|(name, end)| (name.to_string(), end)));
+    let expected = [("hollow-3", 3, 71), ("new-4", 9, 0), ("rotten-2", 3, 200), ("torn-1", 8, 69), ("whole-0", 6, 0)];
+    assert_eq!(ends, expected.map(|(name, offset, torn)| (name.to_string(), LogEnd { offset, torn })));
 }

@@ -1,4 +1,4 @@
-//! Where each partition's log ends on a disk at rest: how much of it a broker that starts there can keep.
+//! Where each partition's log ends on a disk at rest: how much of it a broker that starts there can keep, and how much it must give up.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +14,21 @@ const HEADER: usize = 61;
 /// The part of a batch that its length does not count.
 const PREFIX: usize = 12;
 
+/// Where a log ends, and what is there behind that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LogEnd {
+    /// The next offset.
+    pub offset: i64,
+    /// So many bytes are no whole batch, or lie behind one that is none.
+    pub torn: u64,
+}
+
 /// The end of every log below `log.dirs`, by the name of its directory (`topic-partition`): behind the last batch that is whole and whose
 /// checksum is right, in the first segment that does not end with one, or the last.
 ///
 /// # Errors
 /// Of the files.
-pub fn log_ends(logs: &Path) -> io::Result<BTreeMap<String, i64>> {
+pub fn log_ends(logs: &Path) -> io::Result<BTreeMap<String, LogEnd>> {
     let mut ends = BTreeMap::new();
     for entry in fs::read_dir(logs)? {
         let entry = entry?;
@@ -32,32 +41,34 @@ pub fn log_ends(logs: &Path) -> io::Result<BTreeMap<String, i64>> {
     Ok(ends)
 }
 
-fn log_end(dir: &Path) -> io::Result<i64> {
+fn log_end(dir: &Path) -> io::Result<LogEnd> {
     let files = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     let base = |path: &Path| path.file_stem()?.to_str()?.parse::<i64>().ok();
     let logs = files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "log"));
     let mut segments: Vec<(i64, PathBuf)> = logs.filter_map(|path| Some((base(&path)?, path))).collect();
     segments.sort();
-    let mut end = segments.first().map_or(0, |(base, _)| *base);
+    let mut end = LogEnd { offset: segments.first().map_or(0, |(base, _)| *base), torn: 0 };
     for (base, path) in segments {
-        let (segment_end, is_whole) = segment_end(base, &fs::read(path)?);
-        end = segment_end;
-        if !is_whole {
-            break;
+        let bytes = fs::read(path)?;
+        if end.torn > 0 {
+            end.torn += bytes.len() as u64;
+            continue;
         }
+        let (offset, torn) = segment_end(base, &bytes);
+        end = LogEnd { offset, torn };
     }
     Ok(end)
 }
 
-/// Where a segment ends, and whether nothing is behind that.
-pub(super) fn segment_end(base: i64, mut bytes: &[u8]) -> (i64, bool) {
+/// Where a segment ends, and how many bytes are behind that.
+pub(super) fn segment_end(base: i64, mut bytes: &[u8]) -> (i64, u64) {
     let mut end = base;
     while !bytes.is_empty() {
-        let Some(next) = batch_end(bytes) else { return (end, false) };
+        let Some(next) = batch_end(bytes) else { return (end, bytes.len() as u64) };
         end = next.0;
         bytes = &bytes[next.1..];
     }
-    (end, true)
+    (end, 0)
 }
 
 /// The offset behind a batch, and its size; none if it is torn.

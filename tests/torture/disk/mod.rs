@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use ends::log_ends;
+pub use ends::{LogEnd, log_ends};
 pub use power::{PowerLoss, lose_power};
 
 /// The shim's page (`shim/src/control.rs`).

@@ -5,7 +5,7 @@
 
 pub mod machines;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +56,8 @@ pub struct Brokers {
     hands: Hands,
     /// Logs of all lives that have ended.
     pub logs: Vec<PathBuf>,
+    /// Logs that a loss of power has torn and that are not recovered yet, and how many bytes of each are no batch.
+    torn: Vec<BTreeMap<String, u64>>,
     /// How often a start had to be tried again.
     pub start_retries: usize,
     next_start: Instant,
@@ -71,8 +73,9 @@ enum Slot {
 impl Brokers {
     /// Takes over running brokers, ids from 0 on, with their session timeout.
     pub fn new(brokers: Vec<Broker>, session: Duration, hands: Hands) -> Self {
-        let slots = brokers.into_iter().map(Slot::Running).collect();
-        Self { slots, session, hands, logs: Vec::new(), start_retries: 0, next_start: Instant::now() }
+        let slots: Vec<_> = brokers.into_iter().map(Slot::Running).collect();
+        let torn = vec![BTreeMap::new(); slots.len()];
+        Self { slots, session, hands, logs: Vec::new(), torn, start_retries: 0, next_start: Instant::now() }
     }
 
     /// The running brokers.
@@ -100,6 +103,7 @@ impl Brokers {
         match std::mem::replace(&mut self.slots[index], Slot::Moving) {
             Slot::Running(broker) => {
                 self.logs.push(broker.log_file().into());
+                self.hear_of_torn(index, &broker);
                 self.slots[index] = Slot::Down(broker.kill());
                 true
             }

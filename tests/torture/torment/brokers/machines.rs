@@ -10,9 +10,11 @@ use fastrand::Rng;
 
 use super::{BrokerPlan, Brokers, Slot};
 use crate::clock::Clock;
-use crate::disk::{Disk, PowerLoss, Trouble, log_ends};
-use crate::history::{Act, Cause, Sight, What};
+use crate::disk::{Disk, LogEnd, PowerLoss, Trouble, log_ends};
+use crate::harness::Broker;
+use crate::history::{Act, Cause, Sight, Tp, What};
 use crate::plan::{Kind, Step};
+use crate::topics::Topic;
 use crate::view::View;
 
 /// A broker whose only directory has failed ends within this.
@@ -151,7 +153,30 @@ impl Brokers {
     fn lose_power(&mut self, index: usize, rng: &mut Rng) -> Option<PowerLoss> {
         let was_up = self.kill(index);
         let loss = self.machine(index).disk.lose_power(|below| rng.u64(0..below)).expect("its files can be changed");
+        let torn = log_ends(&self.plan(index).logs).unwrap_or_default().into_iter().map(|(name, end)| (name, end.torn));
+        self.torn[index] = torn.filter(|(_, bytes)| *bytes > 0).collect();
         was_up.then_some(loss)
+    }
+
+    /// A life is over: what it said of the logs that a loss of power before it had torn. It recovered them all if it ever served.
+    pub(super) fn hear_of_torn(&mut self, index: usize, broker: &Broker) {
+        if self.torn[index].is_empty() {
+            return;
+        }
+        let (output, served) = (broker.output(), broker.has_started());
+        let topics = self.hands.topics.all();
+        let (log, id) = (&self.hands.log, index as i32);
+        self.torn[index].retain(|name, bytes| {
+            let told = output.lines().any(|line| tells_of_cut(line, name));
+            let number =
+                |topic: &Topic| Some((topic.number, name.strip_prefix(&topic.name)?.strip_prefix('-')?.parse().ok()?));
+            // Of a topic that was deleted meanwhile nobody asks any more.
+            if let (true, Some((topic, partition))) = (told || served, topics.iter().find_map(number)) {
+                let tp = Tp { topic, partition };
+                log.says(What::Saw(Box::new(Sight::Recovered { tp, broker: id, bytes: *bytes, told })));
+            }
+            !(told || served)
+        });
     }
 
     /// What may be lost is what the shortest log of those does not have that may lead.
@@ -160,7 +185,7 @@ impl Brokers {
         let seen = view.seen();
         let losses: Vec<_> = (0..self.slots.len()).map(|index| self.lose_power(index, rng)).collect();
         let ends = |index| log_ends(&self.plan(index).logs).unwrap_or_default();
-        let ends: Vec<BTreeMap<String, i64>> = (0..self.slots.len()).map(ends).collect();
+        let ends: Vec<BTreeMap<String, LogEnd>> = (0..self.slots.len()).map(ends).collect();
         self.rest(down);
         (0..self.slots.len()).for_each(|index| self.launch(index));
         for topic in self.hands.topics.all() {
@@ -168,7 +193,8 @@ impl Brokers {
                 let name = format!("{}-{}", topic.name, tp.partition);
                 let isr = seen.states.get(&tp).map(|state| state.isr.clone()).unwrap_or_default();
                 let may_lead = |index: &usize| isr.is_empty() || isr.contains(&(*index as i32));
-                let left = (0..ends.len()).filter(may_lead).map(|index| ends[index].get(&name).copied().unwrap_or(0));
+                let left =
+                    (0..ends.len()).filter(may_lead).map(|index| ends[index].get(&name).map_or(0, |end| end.offset));
                 // With `log.flush.interval.messages=1` nothing may be.
                 let from = if self.hands.flushed { i64::MAX } else { left.min().unwrap_or(0) };
                 self.hands.log.did_act(begin, Act::MayLose { tp, from, cause: Cause::AllLostPower });
@@ -179,6 +205,7 @@ impl Brokers {
 
     fn empty_disk(&mut self, index: usize, down: Duration) -> bool {
         let showed = self.kill(index);
+        self.torn[index].clear();
         fs::remove_dir_all(&self.plan(index).logs).expect("a killed broker's files can be removed");
         self.machine(index).disk.forget().expect("the record can be written");
         self.rest(down);
@@ -197,6 +224,7 @@ impl Brokers {
         self.launch(index);
         self.rest(ago + Duration::from_secs(2));
         showed &= self.kill(index);
+        self.torn[index].clear();
         fs::remove_dir_all(&logs)
             .and_then(|()| fs::rename(&copy, &logs))
             .expect("a killed broker's files can be changed");
@@ -231,6 +259,14 @@ impl Brokers {
         let _ = fs::remove_dir_all(logs);
         ended.is_some_and(|status| !status.success())
     }
+}
+
+/// A line of a broker's log, Ottla's or Kafka's, that says of this log that its end was cut off.
+fn tells_of_cut(line: &str, log: &str) -> bool {
+    let names =
+        || line.match_indices(log).any(|(at, _)| !line[at + log.len()..].starts_with(|c: char| c.is_ascii_digit()));
+    ["cutting a segment", "truncating to offset", "Found invalid messages"].iter().any(|words| line.contains(words))
+        && names()
 }
 
 fn describe(loss: Option<&PowerLoss>) -> String {
