@@ -18,6 +18,8 @@ use crate::topics::Topic;
 
 /// How long what was read is gathered before it is written down.
 const GATHERED_FOR: Duration = Duration::from_millis(200);
+/// A reader that was refused asks each leader for so long where its log begins, and again after as long.
+const ASKS_FOR: Duration = Duration::from_secs(1);
 /// A reader comes to the end within this, or what it has not seen is the judge's affair.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -88,7 +90,7 @@ pub fn start(office: &Office, recorder: &Arc<Recorder>, topic: &Topic, reader: R
     let rng = Rng::with_seed(seed ^ u64::from(voice.id()));
     spawn(name, move || {
         let next = topic.tps().map(|tp| (tp, 0)).collect();
-        let mut at = At { voice, consumer, topic, next, rng };
+        let mut at = At { voice, consumer, topic, next, rng, refused: None };
         at.read(&office, jumps);
     })
 }
@@ -101,6 +103,8 @@ struct At {
     /// The next offset, by partition.
     next: BTreeMap<Tp, i64>,
     rng: Rng,
+    /// It was refused, why and when it last asked where it may read.
+    refused: Option<(String, Instant)>,
 }
 
 impl At {
@@ -117,9 +121,13 @@ impl At {
                 }
                 Some(Err(error)) if is_refusal(&error) => {
                     gathered.flush(&self.voice);
-                    self.refused(&error);
+                    self.refused.get_or_insert_with(|| (error.to_string(), Instant::now()));
                 }
                 Some(Err(_)) | None => {} // a broker is away: the client goes on by itself
+            }
+            if self.refused.as_ref().is_some_and(|(_, asked)| asked.elapsed() > ASKS_FOR) {
+                gathered.flush(&self.voice);
+                self.begin_anew();
             }
             if gathered.is_due() {
                 gathered.flush(&self.voice);
@@ -161,21 +169,29 @@ impl At {
         }
     }
 
-    /// The client does not say which partition it was refused: it is one whose end lies before the place where the reader is.
-    fn refused(&mut self, error: &KafkaError) {
-        let why = error.to_string();
-        for (tp, next) in self.next.clone() {
-            let ask =
-                || self.consumer.fetch_watermarks(&self.topic.name, tp.partition.into(), Duration::from_secs(2)).ok();
-            let end = (0..20).find_map(|_| ask());
-            match end {
-                Some((first, end)) if (first..=end).contains(&next) => self.seek(tp, next),
-                Some((first, end)) => {
-                    self.voice.says(What::Refused { tp, offset: next, why: why.as_str().into() });
-                    self.seek(tp, next.clamp(first, end));
-                }
-                None => {}
+    /// The client does not say which partition it was refused, reads none such any more, and can't seek there: all are read again, from
+    /// their beginning, as soon as all leaders say where that is.
+    fn begin_anew(&mut self) {
+        let Some((why, asked)) = &mut self.refused else { return };
+        *asked = Instant::now();
+        let mut places = TopicPartitionList::new();
+        let (mut assigned, mut beyond) = (Vec::new(), Vec::new());
+        for (&tp, &next) in &self.next {
+            let ask = self.consumer.fetch_watermarks(&self.topic.name, tp.partition.into(), ASKS_FOR);
+            let Ok((first, end)) = ask else { return };
+            if !(first..=end).contains(&next) {
+                beyond.push(What::Refused { tp, offset: next, why: why.as_str().into() });
             }
+            places
+                .add_partition_offset(&self.topic.name, tp.partition.into(), Offset::Offset(first))
+                .expect("an offset");
+            assigned.push((tp, Some(first)));
+        }
+        if self.consumer.assign(&places).is_ok() {
+            beyond.into_iter().for_each(|what| self.voice.says(what));
+            self.next = assigned.iter().map(|(tp, first)| (*tp, first.unwrap_or(0))).collect();
+            self.voice.says(What::Assigned(assigned.into()));
+            self.refused = None;
         }
     }
 }
