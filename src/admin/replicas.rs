@@ -6,13 +6,20 @@ use crate::base::TopicPartition;
 use crate::zk::store;
 
 impl Admin {
-    /// Was the partition made before this process registered for the first time? Then its replica here has had a life before.
+    /// Was the partition made before this process registered for the first time, and is to stay? Then its replica here has had a life
+    /// before, and records that are missed. Of a topic that is marked for deletion nobody misses any, and a replica that was deleted already
+    /// must not keep its controller from deleting the others.
     ///
     /// # Errors
     /// ZooKeeper's.
-    pub async fn is_older_than_this_process(&self, partition: &TopicPartition) -> Result<bool, AdminError> {
-        let made = store::partitions::made_at(&self.session().await, partition).await?;
-        Ok(made.is_some_and(|czxid| czxid < self.cluster.epochs.first()))
+    pub async fn had_a_life_before(&self, partition: &TopicPartition) -> Result<bool, AdminError> {
+        let session = self.session().await;
+        let made = store::partitions::made_at(&session, partition).await?;
+        let is_older = made.is_some_and(|czxid| czxid < self.cluster.epochs.first());
+        if !is_older || !self.config.load().delete_topic_enable {
+            return Ok(is_older);
+        }
+        Ok(!store::topics::is_marked(&session, &partition.topic).await?)
     }
 
     /// Asks the controller to tell this broker again what it hosts: a replica that was refused can be taken now. It is the notice of a

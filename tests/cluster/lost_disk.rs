@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kafka_protocol::messages::IncrementalAlterConfigsRequest;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::{DeleteTopicsRequest, IncrementalAlterConfigsRequest};
 use kafka_protocol::protocol::StrBytes;
 use rustix::process::Signal;
 
@@ -315,4 +316,35 @@ fn two_processes_that_claim_one_id_do_no_harm() {
     first.assert_alive();
     first.kill();
     assert_whole(&cluster, brokers, 40);
+}
+
+/// Its log went with a deletion that waits for another broker, and it alone is in sync: nobody misses what it had.
+#[test]
+fn replica_whose_log_was_deleted_does_not_keep_the_deletion_from_its_end() {
+    let cluster = Cluster::new("lost-to-deletion");
+    let connect = &cluster.connect;
+    let mut brokers = cluster_of_three(&cluster, "1");
+    write(&brokers[&0], 0, 5);
+    await_full_isr(&cluster);
+    let one = brokers.remove(&1).expect("a follower").kill();
+    await_state(connect, TOPIC, 0, "the follower out of sync", |s| s.leader == 0 && s.isr == [0, 2]);
+
+    let topic = DeleteTopicState::default().with_name(Some(raw::topic_name(TOPIC)));
+    let request = DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000);
+    raw::Connection::to(&brokers[&0].address()).call(&request, 6);
+    let is_gone = |broker: &Broker| !broker.partition_dir(TOPIC, 0).exists();
+    eventually("no log on the living", LIMIT, || brokers.values().all(is_gone).then_some(()));
+    let state = state(connect, TOPIC, 0).expect("it waits for the dead one");
+    assert_eq!((state.leader, state.isr.len()), (-1, 1));
+
+    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).chain([one]).collect();
+    await_sessions_over(&cluster);
+    let mut brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();
+    eventually("the end of the topic", LIMIT, || {
+        let is_left = |path: &str| tree::get(connect, path).is_some();
+        (!is_left(&format!("/brokers/topics/{TOPIC}")) && !is_left(&format!("/admin/delete_topics/{TOPIC}")))
+            .then_some(())
+    });
+    brokers.values_mut().for_each(Broker::assert_alive);
+    eventually("no log anywhere", LIMIT, || brokers.values().all(is_gone).then_some(()));
 }

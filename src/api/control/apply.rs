@@ -263,7 +263,7 @@ impl Task {
 
     /// Was the partition there before this process? Yes, when ZooKeeper does not say: a leader that waits harms nobody.
     async fn had_a_life_before(&self, id: &TopicPartition) -> bool {
-        match tokio::time::timeout(CONFIG_WAIT, self.parts.admin.is_older_than_this_process(id)).await {
+        match tokio::time::timeout(CONFIG_WAIT, self.parts.admin.had_a_life_before(id)).await {
             Ok(Ok(older)) => older,
             Ok(Err(error)) => {
                 tracing::warn!(partition = %id, %error, "could not ask when the partition was made");
@@ -279,7 +279,7 @@ impl Task {
         let image = self.parts.cluster.metadata.load();
         let me = self.parts.cluster.broker_id;
         let led = |id: &TopicPartition| {
-            image.partition(&id.topic, id.partition).is_none_or(|state| state.leader >= 0 && state.leader != me)
+            image.partition(&id.topic, id.partition).is_some_and(|state| state.leader >= 0 && state.leader != me)
         };
         let before = self.refused.len();
         self.refused.retain(|id| !led(id));
@@ -378,7 +378,7 @@ impl Task {
         UpdateMetadataResponse::default()
     }
 
-    async fn stop_replica(&self, request: &StopReplicaRequest, version: i16) -> StopReplicaResponse {
+    async fn stop_replica(&mut self, request: &StopReplicaRequest, version: i16) -> StopReplicaResponse {
         if let Err(code) = self.check_epochs(request.broker_epoch, request.controller_epoch, "StopReplica") {
             return StopReplicaResponse { error_code: code.code(), ..Default::default() };
         }
@@ -388,6 +388,9 @@ impl Task {
             let result = self.parts.replicas.stop(&id, stop).await;
             if result.is_ok() {
                 self.resign(&id);
+            }
+            if stop.delete {
+                self.refused.remove(&id);
             }
             tracing::info!(target: STATE_CHANGE, partition = %id, delete = stop.delete, code = %result.err().unwrap_or_default(), "stopped");
             answer.partition_errors.push(StopReplicaResponsePartitionError {

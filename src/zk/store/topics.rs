@@ -128,6 +128,14 @@ pub async fn marked(session: &Session) -> Result<Vec<String>, StoreError> {
     Ok(session.children(delete_topics::PATH).await?.unwrap_or_default())
 }
 
+/// Is the topic to be deleted?
+///
+/// # Errors
+/// ZooKeeper's.
+pub async fn is_marked(session: &Session, topic: &str) -> Result<bool, StoreError> {
+    Ok(session.exists(&delete_topics::path(topic)).await?.is_some())
+}
+
 /// [`marked`] with a watch.
 ///
 /// # Errors
