@@ -130,6 +130,8 @@ impl Replicas {
             let retry = isr::settle(&mut partition.change(), &proposal.isr, proposal.leader_epoch, verdict);
             if retry {
                 self.isr_changes.enqueue(&proposal.id);
+            } else {
+                self.flush_if_alone(&partition);
             }
             again |= retry;
         }
@@ -183,9 +185,9 @@ impl Replicas {
                     target: STATE_CHANGE, partition = %partition.id, from = ?state.isr, to = ?isr, high_watermark = partition.log().high_watermark(),
                     log_end, "shrinking the ISR"
                 );
-                state.pending = Some(PendingIsr { isr, parked: false });
+                state.pending = Some(PendingIsr { isr: isr.clone(), parked: false });
                 drop(state);
-                self.isr_changes.enqueue(&partition.id);
+                self.propose_smaller(&partition, &isr);
             }
         }
     }

@@ -90,6 +90,7 @@ impl Replicas {
             partition.lock().await.refilled().await.map_err(|error| error.code())?;
         }
         partition.change().assign(me, assignment, self.env.clock.now());
+        self.flush_if_alone(&partition);
         self.fetch_by_role(&partition);
         self.resume_move(&partition);
         if partition.state().role == Role::Leader {

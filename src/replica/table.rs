@@ -42,7 +42,7 @@ pub struct Replicas {
     /// Incremental fetch sessions.
     pub sessions: FetchSessions,
     /// Changes of in-sync replicas on their way to the controller.
-    pub isr_changes: IsrChanges,
+    pub isr_changes: Arc<IsrChanges>,
     /// Followers whose fetch is received and not yet looked at.
     pub heard: Heard,
     /// `leader.replication.throttled.rate`, and what throttled followers were sent. The followers' own throttle is the fetchers'.
@@ -68,7 +68,7 @@ impl Replicas {
             cluster,
             logs,
             sessions,
-            isr_changes: IsrChanges::default(),
+            isr_changes: Arc::default(),
             heard: Heard::default(),
             throttle: Throttle::default(),
             moves: Moves::default(),

@@ -277,3 +277,31 @@ async fn compacted_topic_keeps_its_records() {
     bed.assign(ME, 0, &[ME]).await.expect("leader");
     assert_eq!(bed.replicas.delete_records(&bed.id, -1).await, Err(ErrorCode::PolicyViolation));
 }
+
+#[tokio::test]
+async fn last_one_in_sync_brings_to_its_device_what_was_acknowledged_by_two() {
+    let bed = Bed::new(LogConfig { min_insync_replicas: 2, ..LogConfig::default() });
+    bed.assign(ME, 0, &[ME, OTHER]).await.expect("leader");
+    bed.append().await.expect("appended");
+    let log = bed.partition().log();
+    assert_eq!((log.leo(), log.recovery_point()), (1, 0), "two have it in memory");
+    bed.assign(ME, 1, &[ME]).await.expect("leader");
+    let flushed = async {
+        while log.recovery_point() < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), flushed).await.expect("alone, it is on the device");
+}
+
+#[test]
+fn only_who_is_alone_and_was_not_meant_to_be_must_be_durable() {
+    use ottla::replica::alone::must_be_durable;
+    use ottla::replica::state::State;
+    let state = |replicas: &[i32]| State { replicas: replicas.to_vec(), ..State::default() };
+    assert!(must_be_durable(&state(&[ME, OTHER]), &[ME], ME, 2));
+    assert!(!must_be_durable(&state(&[ME, OTHER]), &[ME, OTHER], ME, 2));
+    assert!(!must_be_durable(&state(&[ME, OTHER]), &[OTHER], ME, 2));
+    assert!(!must_be_durable(&state(&[ME, OTHER]), &[ME], ME, 1), "one replica's memory is all that was promised");
+    assert!(!must_be_durable(&state(&[ME]), &[ME], ME, 2), "there never was another");
+}
