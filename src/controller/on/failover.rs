@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{BrokerId, TopicPartition};
+use crate::base::TopicPartition;
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
 use crate::zk::store::{self, StoreError};
@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read. Returns the partitions whose leader has
-    /// restarted unseen and can be replaced.
+    /// restarted unseen.
     async fn load_context(&mut self) -> Outcome<Vec<TopicPartition>> {
         self.ctx.brokers = self.read_brokers().await?;
         let names = self.list_and_watch(topic::PATH, || Event::TopicChange).await?;
@@ -98,8 +98,8 @@ impl Core {
         Ok(restarted)
     }
 
-    /// Leader and ISR of every partition. Returns those whose leader has registered since their state was written, while another
-    /// member of the ISR lives that has not.
+    /// Leader and ISR of every partition. Returns those that have other replicas and whose leader has registered since their state was
+    /// written.
     async fn load_leadership(&mut self) -> Outcome<Vec<TopicPartition>> {
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         let read = self.read_states_with_age(&all).await?;
@@ -108,8 +108,8 @@ impl Core {
             let Some((leadership, age)) = read else { continue };
             let state = &leadership.state;
             let since = self.ctx.registered_since(age);
-            let is_older = |id: &BrokerId| self.ctx.is_live(*id) && !since.contains(id);
-            if since.contains(&state.leader) && state.isr.iter().any(is_older) {
+            let has_others = self.ctx.replicas(&name).len() > 1;
+            if has_others && since.contains(&state.leader) {
                 restarted.push(name.clone());
             }
             self.ctx.set_leadership(&name, leadership);

@@ -550,3 +550,28 @@ async fn leader_that_restarted_unseen_is_replaced_by_one_that_has_not_before_any
         }
     }
 }
+
+/// In its old epoch it would write other records where it may have lost some, and its followers would take the two for one.
+#[tokio::test(start_paused = true)]
+async fn leader_that_restarted_unseen_with_all_in_sync_leads_in_another_epoch() {
+    let world = World::new();
+    let (mut nodes, controller) = three(&world).await;
+    world.create_topic(&nodes[0].session(), "t", &[&[1, 2], &[1], &[0, 2]]).await;
+    forget(&mut nodes).await;
+    controller.shutdown().await;
+    for (id, port) in [(1, 9093), (2, 9094)] {
+        world.zk.expire(nodes[id].session().id());
+        let session = nodes[id].zk.reopen().await.expect("reopened");
+        store::brokers::register(&session, &registration(id as i32, port), &[]).await.expect("registered");
+    }
+    let second = nodes[0].start();
+    settle().await;
+    assert!(second.is_active());
+    let state = |index: i32| {
+        let state: serde_json::Value = serde_json::from_str(&world.state(&tp("t", index)).0).expect("JSON");
+        (state["leader"].clone(), state["leader_epoch"].clone(), state["isr"].clone())
+    };
+    assert_eq!(state(0), (1.into(), 1.into(), serde_json::json!([1, 2])));
+    assert_eq!(state(1), (1.into(), 0.into(), serde_json::json!([1])), "nobody else has records of it");
+    assert_eq!(state(2), (0.into(), 0.into(), serde_json::json!([0, 2])), "its leader has not restarted");
+}
