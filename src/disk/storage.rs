@@ -270,6 +270,15 @@ impl Disk {
         self.write_file(path, content).map(drop)
     }
 
+    /// As [`Disk::write`], but the device is only told of it.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn write_begun(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.write_file(path, content)?.start_sync(0, content.len());
+        Ok(())
+    }
+
     fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<File> {
         let file = self.create(path)?;
         file.set_len(0)?;

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::error::LogError;
 use super::names::{DELETED, FileKind, file_path};
+use super::notes::Notes;
 use super::partition_log::{Log, LogWriter, WriterState};
 use super::producers::Producers;
 use super::segment::Segment;
@@ -405,7 +406,7 @@ impl Log {
     /// The whole directory has been brought to the device since this log was closed; what its notes are called is not there yet.
     pub(super) fn confirm_flushed(&self) -> Result<(), LogError> {
         self.recovery_point.fetch_max(self.leo(), Ordering::AcqRel);
-        self.adopt_notes()
+        self.adopt_notes(Notes::Prepared)
     }
 
     fn close(self: &Arc<Self>, state: &mut WriterState, flush: Flush) -> Result<(), LogError> {
@@ -416,7 +417,7 @@ impl Log {
         if state.untouched {
             return match flush {
                 Flush::Now => self.write_notes(),
-                Flush::WithAll => self.prepare_notes(),
+                Flush::WithAll => self.prepare_notes(Notes::Prepared),
             };
         }
         let active = self.active();
@@ -424,7 +425,7 @@ impl Log {
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
         if flush == Flush::WithAll {
-            return self.prepare_notes();
+            return self.prepare_notes(Notes::Prepared);
         }
         self.flush_blocking()?;
         active.file().sync().map_err(fail)?;

@@ -30,6 +30,7 @@ mod maintain;
 mod manager;
 pub mod meta;
 pub mod names;
+pub(crate) mod notes;
 mod open;
 mod partition_log;
 pub mod producers;

@@ -16,14 +16,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::base::{TopicId, TopicPartition};
 use crate::config::LogConfig;
-use crate::disk::{Disk, Gate, temporary};
+use crate::disk::Gate;
 
-use super::checkpoint;
 use super::cleaner::{LastRecord, LastRecords};
 use super::epochs::{EpochEnd, Epochs};
 use super::error::LogError;
 use super::home::{Home, Shared};
-use super::meta;
 use super::names::REFILLING;
 use super::producers::{OpenTxns, ProducerSummary, Producers, VerificationGuard};
 use super::segment::{Place, Segment};
@@ -58,9 +56,9 @@ pub struct Log {
     pub(super) epochs: RwLock<Epochs>,
     /// True while the checkpoint file is behind.
     pub(super) epochs_dirty: AtomicBool,
-    /// Held while a file beside the segments is written by its path, and while the directory is renamed.
-    /// Held while a file beside the segments is written; what is prepared and has to get its name yet.
-    pub(super) notes_file: Mutex<Vec<PathBuf>>,
+    /// Held while a file beside the segments is written by its path, and while the directory is renamed. What is prepared and has to get
+    /// its name yet.
+    pub(super) notes_file: Mutex<Vec<&'static str>>,
     /// Held by a flush, and by what cuts the log meanwhile.
     pub(super) flushing: Mutex<()>,
     pub(super) last_flush_ms: AtomicI64,
@@ -103,105 +101,10 @@ pub struct TimestampOffset {
     pub leader_epoch: Option<i32>,
 }
 
-/// How a small file gets its content: the disk, its path, the content, and where what is only prepared is noted.
-trait Write: FnOnce(&Disk, &Path, &[u8], &mut Vec<PathBuf>) -> io::Result<()> {}
-impl<T: FnOnce(&Disk, &Path, &[u8], &mut Vec<PathBuf>) -> io::Result<()>> Write for T {}
-
-fn prepare(disk: &Disk, path: &Path, content: &[u8], prepared: &mut Vec<PathBuf>) -> io::Result<()> {
-    disk.write_unsynced(&temporary(path), content)?;
-    prepared.push(path.to_path_buf());
-    Ok(())
-}
-
 impl Log {
     /// Whose log it is.
     pub fn partition(&self) -> &TopicPartition {
         &self.partition
-    }
-
-    /// Id of the topic, from `partition.metadata`.
-    pub fn topic_id(&self) -> Option<TopicId> {
-        *self.topic_id.lock()
-    }
-
-    /// Notes the topic's id where there is none, and writes it down. Blocks. After a loss of power it may be missing, and is assigned again.
-    ///
-    /// # Errors
-    /// Another id is there; storage.
-    pub fn assign_topic_id(&self, id: TopicId) -> Result<(), LogError> {
-        self.note_topic_id(id)?;
-        self.write_topic_id()
-    }
-
-    /// Notes the topic's id where there is none; it is written down in the background, or before the first record, as Kafka does.
-    ///
-    /// # Errors
-    /// Another id is there; the log is closed.
-    pub(super) fn note_topic_id(&self, id: TopicId) -> Result<(), LogError> {
-        let mut current = self.topic_id.lock();
-        match *current {
-            Some(found) if found == id => Ok(()),
-            Some(found) => {
-                Err(LogError::InconsistentTopicId { partition: self.partition.clone(), found, expected: id })
-            }
-            None => {
-                self.check_open()?;
-                *current = Some(id);
-                self.topic_id_dirty.store(true, Ordering::Release);
-                Ok(())
-            }
-        }
-    }
-
-    /// Before the first record, and in the background. Holds no lock that a lane waits for.
-    pub(super) fn write_topic_id(&self) -> Result<(), LogError> {
-        if !self.topic_id_dirty.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.write_topic_id_with(|disk, path, text, _| disk.swap_in(path, text))
-    }
-
-    fn write_topic_id_with(&self, write: impl Write) -> Result<(), LogError> {
-        let mut prepared = self.notes_file.lock();
-        if self.deleted.load(Ordering::Acquire) || !self.topic_id_dirty.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let Some(id) = self.topic_id() else { return Ok(()) };
-        self.home.check()?;
-        let path = self.dir_path().join(meta::PARTITION_METADATA);
-        let text = meta::write_partition_metadata(id);
-        write(&self.shared().disk, &path, text.as_bytes(), &mut prepared).map_err(|e| {
-            self.topic_id_dirty.store(true, Ordering::Release);
-            self.home.fail("writing partition.metadata", &e)
-        })
-    }
-
-    /// Is a file beside the segments, `partition.metadata` or the epochs, behind what is known?
-    pub(super) fn is_behind(&self) -> bool {
-        self.topic_id_dirty.load(Ordering::Acquire) || self.epochs_dirty.load(Ordering::Acquire)
-    }
-
-    /// Writes down what [`Log::is_behind`] tells of. Blocks.
-    ///
-    /// # Errors
-    /// Storage.
-    pub(super) fn write_notes(&self) -> Result<(), LogError> {
-        self.write_topic_id()?;
-        self.write_epochs()
-    }
-
-    /// [`Log::write_notes`] in two steps, for who brings all of the directory to the device behind each: here the contents are written,
-    /// [`Log::adopt_notes`] gives them their names.
-    pub(super) fn prepare_notes(&self) -> Result<(), LogError> {
-        self.write_topic_id_with(prepare)?;
-        self.write_epochs_with(prepare)
-    }
-
-    /// The second step of [`Log::prepare_notes`].
-    pub(super) fn adopt_notes(&self) -> Result<(), LogError> {
-        let renamed = |path: PathBuf| self.shared().disk.rename(&temporary(&path), &path);
-        let adopted = self.notes_file.lock().drain(..).try_for_each(renamed);
-        adopted.map_err(|e| self.home.fail("renaming a file of a log", &e))
     }
 
     /// The directory of `log.dirs` that it lies in.
@@ -404,28 +307,6 @@ impl Log {
         let segments = self.segments.load();
         // never empty: made with one, and every change keeps one
         Arc::clone(&segments[segments.len() - 1])
-    }
-
-    /// Writes the epochs down if the file is behind. Blocks; on return they are on the device.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn write_epochs(&self) -> Result<(), LogError> {
-        self.write_epochs_with(|disk, path, text, _| disk.replace(path, text))
-    }
-
-    fn write_epochs_with(&self, write: impl Write) -> Result<(), LogError> {
-        let mut prepared = self.notes_file.lock();
-        if self.deleted.load(Ordering::Acquire) || !self.epochs_dirty.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.home.check()?;
-        let text = checkpoint::write_epochs(self.epochs.read().entries());
-        let path = self.dir_path().join(checkpoint::LEADER_EPOCH);
-        write(&self.shared().disk, &path, text.as_bytes(), &mut prepared).map_err(|e| {
-            self.epochs_dirty.store(true, Ordering::Release);
-            self.home.fail("writing leader-epoch-checkpoint", &e)
-        })
     }
 
     /// Changes the epochs; marks the file behind when something changed.

@@ -9,12 +9,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::env::Lane;
+use crate::log::notes::Notes;
 use crate::log::partition_log::Log;
 
 use super::LogManager;
 
 /// How often files that are due are removed and epoch files that are behind are written.
 const TICK: Duration = Duration::from_secs(1);
+/// The notes of so many logs are on their way to the device at a time.
+const NOTED_AT_ONCE: usize = 128;
 /// An interval above this is "never" (Kafka's default for flushes is the largest long).
 const NEVER_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
@@ -63,9 +66,12 @@ impl LogManager {
             home.gate()
                 .run_long(move || {
                     here.remove_due();
-                    for log in logs {
-                        if let Err(error) = log.write_notes() {
-                            tracing::warn!(partition = %log.partition(), "{error}");
+                    for logs in logs.chunks(NOTED_AT_ONCE) {
+                        let prepared = logs.iter().try_for_each(|log| log.prepare_notes(Notes::Begun));
+                        let noted =
+                            prepared.and_then(|()| logs.iter().try_for_each(|log| log.adopt_notes(Notes::Begun)));
+                        if let Err(error) = noted {
+                            tracing::warn!(dir = %here.path().display(), "{error}");
                             return;
                         }
                     }
