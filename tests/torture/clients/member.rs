@@ -13,7 +13,7 @@ use rdkafka::message::Message;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::reader::{Gathered, is_refusal};
-use super::{Office, seen, spawn};
+use super::{Office, bounded, seen, spawn};
 use crate::history::{GroupId, Isolation, Offsets, Outcome, Role, Tp, What};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topic;
@@ -175,7 +175,10 @@ fn member(office: &Office, recorder: &Arc<Recorder>, name: &str, group: &Group, 
             break Some(());
         }
     };
-    consumer.context().commit(&consumer);
+    bounded(move || {
+        consumer.context().commit(&consumer);
+        drop(consumer);
+    });
     done
 }
 

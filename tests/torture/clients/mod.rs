@@ -30,6 +30,19 @@ pub struct Office {
     pub phase: Arc<Phase>,
 }
 
+/// A call into a client that has not returned after this never will, as far as a run can wait: librdkafka 2.12 may wait for ever for a
+/// broker that was out of the metadata for a moment, when it commits offsets in a transaction or is closed.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+
+/// Makes a call that may never return; none when it has not. What it holds is left to it.
+pub fn bounded<T: std::marker::Send + 'static>(call: impl FnOnce() -> T + std::marker::Send + 'static) -> Option<T> {
+    let (done, result) = std::sync::mpsc::channel();
+    spawn("bounded call", move || {
+        let _ = done.send(call()); // nobody may wait any more
+    });
+    result.recv_timeout(HANGS_AFTER).ok()
+}
+
 /// How far the run is.
 #[derive(Default)]
 pub struct Phase {

@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerConte
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::producer::failure;
-use super::{Office, seen, spawn};
+use super::{Office, bounded, seen, spawn};
 use crate::history::{
     End, GroupId, Isolation, Offsets, Outcome, Polled, Producer, Role, Seen, Send, Step, Tp, Txn, Value, What,
 };
@@ -80,6 +80,7 @@ pub fn start(office: &Office, recorder: &Arc<Recorder>, task: Task) -> JoinHandl
         while office.phase.is_writing() {
             if let Some(mut life) = Life::begin(&office, &recorder, &task, rng.fork()) {
                 while office.phase.is_writing() && life.transaction().is_some() {}
+                bounded(move || drop(life));
             }
         }
     })
@@ -90,7 +91,8 @@ struct Life {
     task: Task,
     voice: Voice,
     reports: Arc<Reports>,
-    producer: ThreadedProducer<Context>,
+    /// Shared with calls that hang.
+    producer: Arc<ThreadedProducer<Context>>,
     consumer: BaseConsumer,
     /// The next to read, by partition.
     next: BTreeMap<u16, i64>,
@@ -118,9 +120,12 @@ impl Life {
         let producer: ThreadedProducer<Context> =
             config.create_with_context(Context(reports.clone())).expect("settings it knows");
         let consumer: BaseConsumer = office.reader_config(&task.name, true).create().expect("settings it knows");
-        let task = task.clone();
+        let (task, producer) = (task.clone(), Arc::new(producer));
         let mut life = Self { task, voice, reports, producer, consumer, next: BTreeMap::new(), number: 0, rng };
-        persist(|| life.producer.init_transactions(CALL)).ok()?;
+        if !matches!(life.persist(|producer| producer.init_transactions(CALL)), Some(Ok(()))) {
+            bounded(move || drop(life));
+            return None;
+        }
         life.next = life.committed()?;
         let mut places = TopicPartitionList::new();
         for (partition, next) in &life.next {
@@ -179,8 +184,8 @@ impl Life {
         let offsets = moves.then(|| self.offsets());
         let wants_abort = self.rng.u8(0..8) == 0;
         let given = match offsets.is_some() && !wants_abort {
-            true => persist(|| self.give_offsets()),
-            false => Ok(()),
+            true => self.give_offsets(),
+            false => Some(Ok(())),
         };
         if wants_abort {
             // An abort takes back what was not sent yet: then no reader would have anything to pass over.
@@ -189,15 +194,16 @@ impl Life {
         // Sends without a report keep the commit waiting; it is asked for all the same.
         let asked = self.voice.now();
         let (end, goes_on) = match given {
-            Ok(()) if !wants_abort => match persist(|| self.producer.commit_transaction(CALL)) {
-                Ok(()) => (End::Committed, true),
-                Err(error) if needs_abort(&error) => self.abort(),
-                Err(error) => (End::Unknown(error.to_string().into()), false),
+            Some(Ok(())) if !wants_abort => match self.persist(|producer| producer.commit_transaction(CALL)) {
+                Some(Ok(())) => (End::Committed, true),
+                Some(Err(error)) if needs_abort(&error) => self.abort(),
+                Some(Err(error)) => (End::Unknown(error.to_string().into()), false),
+                None => (End::Unknown("the client hangs".into()), false),
             },
-            Ok(()) => self.abort(),
-            Err(error) if needs_abort(&error) => self.abort(),
+            Some(Ok(())) => self.abort(),
+            Some(Err(error)) if needs_abort(&error) => self.abort(),
             // Nobody has asked for a commit.
-            Err(_) => (End::Aborted, false),
+            Some(Err(_)) | None => (End::Aborted, false),
         };
         self.account(&mut steps);
         let aborted = matches!(end, End::Aborted);
@@ -211,10 +217,11 @@ impl Life {
 
     /// Aborts: how the transaction ended, and whether the producer can go on.
     fn abort(&self) -> (End, bool) {
-        match persist(|| self.producer.abort_transaction(CALL)) {
-            Ok(()) => (End::Aborted, true),
+        match self.persist(|producer| producer.abort_transaction(CALL)) {
+            Some(Ok(())) => (End::Aborted, true),
             // The commit that failed before may be on its way still.
-            Err(error) => (End::Unknown(error.to_string().into()), false),
+            Some(Err(error)) => (End::Unknown(error.to_string().into()), false),
+            None => (End::Unknown("the client hangs".into()), false),
         }
     }
 
@@ -246,13 +253,31 @@ impl Life {
         Offsets { group: self.task.group, generation: None, offsets }
     }
 
-    fn give_offsets(&self) -> KafkaResult<()> {
+    fn give_offsets(&self) -> Option<KafkaResult<()>> {
         let mut places = TopicPartitionList::new();
         for (partition, next) in &self.next {
-            places.add_partition_offset(&self.task.from.name, (*partition).into(), Offset::Offset(*next))?;
+            let offset = Offset::Offset(*next);
+            places.add_partition_offset(&self.task.from.name, (*partition).into(), offset).expect("an offset");
         }
-        let metadata = self.consumer.group_metadata().expect("it has a group");
-        self.producer.send_offsets_to_transaction(&places, &metadata, CALL)
+        let metadata = Arc::new(self.consumer.group_metadata().expect("it has a group"));
+        self.persist(move |producer| producer.send_offsets_to_transaction(&places, &metadata, CALL))
+    }
+
+    /// Calls again what may work the next time. None when a call does not return.
+    fn persist<F>(&self, call: F) -> Option<KafkaResult<()>>
+    where
+        F: Fn(&ThreadedProducer<Context>) -> KafkaResult<()> + Clone + std::marker::Send + 'static,
+    {
+        let mut last = Ok(());
+        for _ in 0..CALLS {
+            let (producer, call) = (self.producer.clone(), call.clone());
+            last = bounded(move || call(&producer))?;
+            match &last {
+                Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+                _ => break,
+            }
+        }
+        Some(last)
     }
 
     /// Gives the sends their reports: all have one after a commit or an abort.
@@ -278,18 +303,6 @@ impl Life {
         }
         Some(())
     }
-}
-
-/// Calls again what may work the next time.
-fn persist(mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
-    let mut last = call();
-    for _ in 1..CALLS {
-        match &last {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => last = call(),
-            _ => break,
-        }
-    }
-    last
 }
 
 fn needs_abort(error: &KafkaError) -> bool {
