@@ -108,6 +108,16 @@ impl Admin {
         store::topics::names(&self.session().await).await.is_ok_and(|names| !names.is_empty())
     }
 
+    /// Was a topic deleted, or is it marked for it? False when ZooKeeper can't be asked.
+    pub async fn is_deleted(&self, topic: &str) -> bool {
+        let session = self.session().await;
+        match store::topics::get(&session, topic).await {
+            Ok(None) => true,
+            Ok(Some(_)) => store::topics::is_marked(&session, topic).await.unwrap_or(false),
+            Err(_) => false,
+        }
+    }
+
     /// Creates topics that clients asked about but that don't exist, with the broker's defaults and, for internal topics, what their
     /// coordinators need. Each gets the code that Metadata answers: LEADER_NOT_AVAILABLE when it was made or is there,
     /// UNKNOWN_TOPIC_OR_PARTITION when another request is making it just now, else why not. Runs to its end when dropped.

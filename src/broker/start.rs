@@ -357,7 +357,7 @@ pub(super) fn broker_lookup(cluster: &Arc<Cluster>, config: &Arc<LiveConfig>, ow
     })
 }
 
-/// Transactions coordinated here end without a connection in partitions that are led from here.
+/// Transactions coordinated here end without a connection in partitions that are led from here, and without a marker in deleted ones.
 fn write_markers_here(api: &Arc<Api>) {
     let weak = Arc::downgrade(api); // the coordinator is the API's own
     api.txns.write_local_markers_by(Arc::new(move |request| {
@@ -366,6 +366,16 @@ fn write_markers_here(api: &Arc<Api>) {
             match api {
                 Some(api) => write_txn_markers::write(&api, request).await,
                 None => Default::default(), // the broker is gone: nothing is said to be written
+            }
+        })
+    }));
+    let weak = Arc::downgrade(api);
+    api.txns.ask_for_deleted_by(Arc::new(move |topic| {
+        let api = weak.upgrade();
+        Box::pin(async move {
+            match api {
+                Some(api) => api.admin.is_deleted(&topic).await,
+                None => false,
             }
         })
     }));

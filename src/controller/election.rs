@@ -22,10 +22,11 @@ pub enum Strategy {
     Preferred,
     /// The leader's broker is shutting down.
     ControlledShutdown,
-    /// The leader's broker has registered since the state was written, and no controller saw it: it may have lost the end of its log
-    /// that was not on disk, and would make the others drop what they still have. Where all in sync have registered since it leads again,
-    /// but in another epoch: in the old one it would write other records at the offsets that it has lost, and nobody could tell them
-    /// from those that the others still have. Not in Kafka.
+    /// Brokers of the ISR have registered since the state was written, and no controller saw it: they may have lost the end of their logs
+    /// that was not on disk. A leader among them would make the others drop what they still have; a follower would when it is elected
+    /// before it has caught up, so it leaves the ISR. Where all have registered since, the leader leads again, but in another epoch: in the
+    /// old one it would write other records at the offsets that it has lost, and nobody could tell them from those that the others
+    /// still have. Not in Kafka.
     Restarted,
 }
 
@@ -88,13 +89,14 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
         Strategy::ControlledShutdown | Strategy::Restarted => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let leaving = |id: &BrokerId| among.shutting_down.contains(id);
-            let stays = among.replicas.iter().copied().find(|id| up(id) && in_isr(id) && !leaving(id));
-            let leads_again = |leader: &BrokerId| strategy == Strategy::Restarted && up(leader) && in_isr(leader);
-            if stays.is_none() && leads_again(&current.leader) {
+            let stays = |id: &BrokerId| up(id) && in_isr(id) && !leaving(id);
+            let next = among.replicas.iter().copied().find(stays);
+            let restarted = strategy == Strategy::Restarted;
+            if restarted && next.is_none() && up(&current.leader) && in_isr(&current.leader) {
                 let state = current.with_leader(current.leader);
                 return Some(Elected { state, recipients: in_order(&up), unclean: false });
             }
-            let leader = stays?;
+            let leader = if restarted && stays(&current.leader) { current.leader } else { next? };
             let isr = current.isr.iter().copied().filter(|id| !leaving(id)).collect();
             let state = LeaderAndIsr { isr, ..current.with_leader(leader) };
             Some(Elected { state, recipients: in_order(&up), unclean: false })

@@ -81,18 +81,21 @@ impl Core {
         }
     }
 
-    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR lives that has not; else the same ones in a
-    /// new epoch. Before anybody is told who leads: a restarted leader does not know yet that it is, and nobody has copied from it.
+    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR lives that has not, else the same ones in a
+    /// new epoch; takes followers that have out of the ISR. Before anybody is told who leads: a restarted leader does not know yet that it
+    /// is, and nobody has copied from it.
     pub(super) async fn replace_restarted_leaders(&mut self, candidates: &[TopicPartition]) -> Outcome {
         let online = |name: &&TopicPartition| {
-            self.ctx.partition(name).is_some_and(|p| p.state == PartitionState::Online)
+            self.ctx
+                .partition(name)
+                .is_some_and(|p| matches!(p.state, PartitionState::Online | PartitionState::Offline))
                 && !self.ctx.is_queued_for_deletion(&name.topic)
         };
         let concerned: Vec<TopicPartition> = candidates.iter().filter(online).cloned().collect();
         if concerned.is_empty() {
             return Ok(());
         }
-        tracing::warn!(partitions = concerned.len(), first = %concerned[0], "leaders have restarted unseen: electing anew");
+        tracing::warn!(partitions = concerned.len(), first = %concerned[0], "replicas in sync have restarted unseen: electing anew");
         self.move_partitions(&concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
     }
 

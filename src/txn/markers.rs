@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::coordinator::{Coordinator, Shard, Slot, TRANSACTION_TOPIC};
+use super::coordinator::{Coordinator, Shard, Slot};
 use super::transaction::Producer;
 use crate::base::env::Lane;
 use crate::base::{BrokerId, Env, ErrorCode, TopicPartition};
@@ -29,6 +29,9 @@ pub type Lookup = Arc<dyn Fn(BrokerId) -> Option<Target> + Send + Sync>;
 /// Writes markers to partitions led from here, as the API does for other coordinators.
 pub type LocalMarkers =
     Arc<dyn Fn(WriteTxnMarkersRequest) -> BoxFuture<'static, WriteTxnMarkersResponse> + Send + Sync>;
+
+/// Asks ZooKeeper whether a topic was deleted, or is about to be; false where it can't be known.
+pub type IsDeleted = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Before what did not succeed is tried again: a leader is elected, a follower comes back.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -52,6 +55,7 @@ pub(super) struct Markers {
     lookup: Lookup,
     request_timeout: Duration,
     local: OnceLock<LocalMarkers>,
+    is_deleted: OnceLock<IsDeleted>,
     /// Transactions with markers for partitions without a leader.
     pub(super) leaderless: AtomicUsize,
     // Unbounded, and yet bounded: each job belongs to an id here that takes no other transaction before it is done.
@@ -87,6 +91,7 @@ impl Markers {
             lookup,
             request_timeout,
             local: OnceLock::new(),
+            is_deleted: OnceLock::new(),
             leaderless: AtomicUsize::new(0),
             queues: Mutex::default(),
         }
@@ -104,14 +109,12 @@ impl Markers {
     ) {
         let image = self.cluster.metadata.load();
         let mut by_leader: BTreeMap<BrokerId, Vec<TopicPartition>> = BTreeMap::new();
-        let (mut gone, mut leaderless) = (Vec::new(), Vec::new());
-        // A broker that has just started hears of the partitions it leads before it hears of all others.
-        let is_told = image.contains(TRANSACTION_TOPIC);
+        let (mut unknown, mut leaderless) = (Vec::new(), Vec::new());
         for id in partitions {
             match image.partition(&id.topic, id.partition) {
                 Some(info) if image.is_alive(info.leader) => by_leader.entry(info.leader).or_default().push(id),
-                None if is_told => gone.push(id),
-                _ => leaderless.push(id),
+                Some(_) => leaderless.push(id),
+                None => unknown.push(id),
             }
         }
         let job = |partitions| Job { shard: shard.clone(), slot: slot.clone(), producer, commit, partitions };
@@ -122,10 +125,36 @@ impl Markers {
             self.leaderless.fetch_add(1, Ordering::Relaxed);
             self.again(coordinator, job(leaderless), true);
         }
-        if !gone.is_empty() {
-            tracing::info!(partitions = ?gone, "partitions of a transaction are deleted: they need no marker");
-            coordinator.markers_written(shard, slot, &gone);
+        if !unknown.is_empty() {
+            self.leaderless.fetch_add(1, Ordering::Relaxed);
+            self.look_for_deleted(coordinator, job(unknown));
         }
+    }
+
+    /// Partitions that the metadata does not have need no marker when they are deleted. But a broker that has just started hears of the
+    /// partitions it leads before it hears of all others: taken for deleted, one would keep the transaction's records without a marker,
+    /// and the next transaction's would count for them. Kafka asks nobody.
+    fn look_for_deleted(&self, coordinator: &Arc<Coordinator>, mut job: Job) {
+        let (coordinator, is_deleted) = (coordinator.clone(), self.is_deleted.get().cloned());
+        self.env.tasks.spawn(Lane::Data, "markers of unknown partitions", async move {
+            let mut deleted: BTreeMap<Arc<str>, bool> = BTreeMap::new();
+            for id in &job.partitions {
+                if let (Some(is_deleted), false) = (&is_deleted, deleted.contains_key(&id.topic)) {
+                    deleted.insert(id.topic.clone(), is_deleted(id.topic.clone()).await);
+                }
+            }
+            let is_gone = |id: &TopicPartition| deleted.get(&id.topic).copied().unwrap_or(false);
+            let (gone, left): (Vec<_>, Vec<_>) = std::mem::take(&mut job.partitions).into_iter().partition(is_gone);
+            if !gone.is_empty() && !job.shard.is_closed() {
+                tracing::info!(partitions = ?gone, "partitions of a transaction are deleted: they need no marker");
+                coordinator.markers_written(&job.shard, &job.slot, &gone);
+            }
+            if left.is_empty() {
+                coordinator.markers.leaderless.fetch_sub(1, Ordering::Relaxed);
+            } else {
+                coordinator.markers.again(&coordinator, Job { partitions: left, ..job }, true);
+            }
+        });
     }
 
     fn queue(&self, coordinator: &Arc<Coordinator>, leader: BrokerId, job: Job) {
@@ -248,6 +277,14 @@ impl Coordinator {
     pub fn write_local_markers_by(&self, local: LocalMarkers) {
         if self.markers.local.set(local).is_err() {
             tracing::error!("the writer of local markers was set twice");
+        }
+    }
+
+    /// From now on this call tells whether a topic that the metadata does not have was deleted; before, none was. Once, before the first
+    /// LeaderAndIsr.
+    pub fn ask_for_deleted_by(&self, is_deleted: IsDeleted) {
+        if self.markers.is_deleted.set(is_deleted).is_err() {
+            tracing::error!("who tells of deleted topics was set twice");
         }
     }
 }

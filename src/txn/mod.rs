@@ -28,7 +28,7 @@ mod verify;
 
 pub use coordinator::{Coordinator, INIT_WAIT, TRANSACTION_TOPIC};
 pub use describe::{Described, Filter, Listed};
-pub use markers::{LocalMarkers, Lookup};
+pub use markers::{IsDeleted, LocalMarkers, Lookup};
 pub use numbers::Numbers;
 pub use settings::Settings;
 pub use state::State;

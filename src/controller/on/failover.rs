@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::TopicPartition;
+use crate::base::{BrokerId, TopicPartition};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
 use crate::zk::store::{self, StoreError};
@@ -83,8 +83,8 @@ impl Core {
         Ok(())
     }
 
-    /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read. Returns the partitions whose leader has
-    /// restarted unseen.
+    /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read. Returns the partitions in whose ISR
+    /// somebody has restarted unseen.
     async fn load_context(&mut self) -> Outcome<Vec<TopicPartition>> {
         self.ctx.brokers = self.read_brokers().await?;
         let names = self.list_and_watch(topic::PATH, || Event::TopicChange).await?;
@@ -98,8 +98,8 @@ impl Core {
         Ok(restarted)
     }
 
-    /// Leader and ISR of every partition. Returns those that have other replicas and whose leader has registered since their state was
-    /// written.
+    /// Leader and ISR of every partition. Returns those that have other replicas and in whose ISR somebody has registered since their state
+    /// was written: the leader, or others than one who lives and has not.
     async fn load_leadership(&mut self) -> Outcome<Vec<TopicPartition>> {
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         let read = self.read_states_with_age(&all).await?;
@@ -109,7 +109,10 @@ impl Core {
             let state = &leadership.state;
             let since = self.ctx.registered_since(age);
             let has_others = self.ctx.replicas(&name).len() > 1;
-            if has_others && since.contains(&state.leader) {
+            let is_new = |id: &BrokerId| since.contains(id);
+            let is_older = |id: &BrokerId| self.ctx.is_live(*id) && !is_new(id);
+            let has_older = state.isr.iter().any(is_older);
+            if has_others && (is_new(&state.leader) || has_older && state.isr.iter().any(is_new)) {
                 restarted.push(name.clone());
             }
             self.ctx.set_leadership(&name, leadership);

@@ -10,8 +10,9 @@ use ottla::wire::{
     AddPartitionsToTxnRequestTransaction, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
     FetchResponsePartition, FindCoordinatorRequest, InitProducerIdRequest, ListTransactionsRequest, OffsetFetchRequest,
     OffsetFetchRequestGroup, OffsetFetchRequestGroupTopic, OffsetFetchResponseGroup, ProduceRequest,
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic, WriteTxnMarkersRequest,
-    WriteTxnMarkersRequestMarker, WriteTxnMarkersRequestTopic,
+    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic, UpdateMetadataRequest,
+    UpdateMetadataRequestBroker, UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
+    WriteTxnMarkersRequest, WriteTxnMarkersRequestMarker, WriteTxnMarkersRequestTopic,
 };
 
 use crate::broker::bed::{Bed, Client, FETCH, ME, OTHER, fetch, produce_records};
@@ -42,7 +43,7 @@ async fn bed() -> Bed {
 }
 
 struct World {
-    _bed: Bed,
+    bed: Bed,
     client: Client,
 }
 
@@ -51,7 +52,7 @@ impl World {
         let bed = bed().await;
         bed.topic("t", &[ME]).await;
         let client = bed.connect().await;
-        let mut world = Self { _bed: bed, client };
+        let mut world = Self { bed, client };
         world.find_coordinator(1).await;
         world.find_coordinator(0).await;
         // The journal of groups is loaded in the background.
@@ -191,6 +192,60 @@ async fn readers_of_committed_data_wait_for_the_end_and_skip_what_is_aborted() {
     assert_eq!(listed.iter().map(|txn| (txn.producer_id, txn.first_offset)).collect::<Vec<_>>(), [(who.id, 2)]);
     assert_eq!(world.end(who, false).await, 0, "the answer was lost");
     assert_eq!(world.end(who, true).await, ErrorCode::InvalidTxnState.code());
+}
+
+/// What the metadata has of `t`, as a controller says it: -2 leads it when it is deleted.
+fn told(leader: i32) -> UpdateMetadataRequest {
+    let state = UpdateMetadataRequestPartitionState {
+        leader,
+        leader_epoch: 0,
+        isr: vec![ME],
+        replicas: vec![ME],
+        ..Default::default()
+    };
+    UpdateMetadataRequest {
+        controller_id: ME,
+        live_brokers: vec![UpdateMetadataRequestBroker { id: ME, ..Default::default() }],
+        topic_states: vec![UpdateMetadataRequestTopicState {
+            topic_name: "t".into(),
+            partition_states: vec![state],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_the_metadata_does_not_have_yet_gets_its_marker_when_it_has() {
+    let mut world = World::new().await;
+    let metadata = &world.bed.broker.api().cluster.clone().metadata;
+    let who = world.init().await;
+    world.add(who).await;
+    assert_eq!(world.produce(who, 0, "a").await, 0);
+    // As in a broker that has just started: it leads, and has heard of its own journal before it heard of the rest.
+    metadata.update(&told(-2));
+    assert_eq!(world.end(who, false).await, 0);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.until_state("PrepareAbort").await;
+    metadata.update(&told(ME));
+    world.until_state("CompleteAbort").await;
+    let aborted = world.committed().await;
+    assert_eq!((aborted.last_stable_offset, aborted.aborted_transactions.expect("listed").len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_partition_needs_no_marker() {
+    let mut world = World::new().await;
+    let who = world.init().await;
+    world.add(who).await;
+    assert_eq!(world.produce(who, 0, "a").await, 0);
+    world.bed.server.remove("/brokers/topics/t/partitions/0/state");
+    world.bed.server.remove("/brokers/topics/t/partitions/0");
+    world.bed.server.remove("/brokers/topics/t/partitions");
+    world.bed.server.remove("/brokers/topics/t");
+    world.bed.broker.api().cluster.metadata.update(&told(-2));
+    assert_eq!(world.end(who, false).await, 0);
+    world.until_state("CompleteAbort").await;
 }
 
 #[tokio::test(start_paused = true)]

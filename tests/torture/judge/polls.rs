@@ -130,7 +130,10 @@ impl Reader {
                     seen.offset,
                     skipped.len()
                 );
-                let excuse = facts.rewritten_after(tp, *last, facts.event(before.event).begin);
+                let rewritten = facts.rewritten_after(tp, *last, facts.event(before.event).begin);
+                // What committed these records may be gone with all power, though they are not: who reads them again is not given them.
+                let committed = facts.isolation(event.by) == Isolation::ReadCommitted;
+                let excuse = rewritten.or_else(|| facts.power_lost_before(event.end).filter(|_| committed));
                 verdict
                     .add(Finding::new(check, text).at(tp, *first).shown_by([before.event, index]).excused_by(excuse));
             }
