@@ -27,6 +27,11 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
     let asked: MetadataRequest = request.decode()?;
     wait_for_first_image(api, &request.peer).await;
     let image = api.cluster.metadata.load();
+    if image.brokers.is_empty() {
+        // Kafka answers with a cluster of nobody, which its own clients pass over. librdkafka 2.12 gives up all brokers that it knew, and has
+        // nobody left to ask: it is better off without an answer, for others may know more.
+        return Ok(Outcome::Close);
+    }
     let topic_operations = operations::told(operations::TOPIC, asked.include_topic_authorized_operations);
     let view = View { image: &image, peer: &request.peer, version, topic_operations };
     let mut answer = MetadataResponse {

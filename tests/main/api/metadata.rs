@@ -208,3 +208,13 @@ async fn dead_and_unreachable_leaders_and_replicas_are_told_as_each_version_know
         assert_eq!(answer, expected, "version {version}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_no_broker_answers_nothing() {
+    let bed = Bed::new().await;
+    let mut client = bed.connect().await;
+    assert_eq!(client.ask(&ask(vec![]), 12).await.brokers.len(), 2);
+    bed.broker.api().cluster.metadata.update(&ottla::wire::UpdateMetadataRequest::default());
+    client.send(&ask(vec![]), 12).await;
+    assert_eq!(client.frame().await, None, "the connection is closed");
+}
