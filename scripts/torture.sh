@@ -9,6 +9,7 @@
 #                commas between them: a name that is none prints all
 #   --workload   queue (default), txn, groups or compacted
 #   --flush      every record is synced before it is acknowledged: a loss of all power may lose nothing then
+#   --balance    leaders go back to the preferred replica within seconds, in place of now and then
 #   --record     appends a row to RELIABILITY.md
 #   --each-once  each fault once and for long: the cluster must notice it; --self-test: the same of disks and clocks, on one broker
 #   --sabotage   a way to break the broker itself (src/base/sabotage.rs): the run succeeds when that is found
@@ -21,7 +22,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 target=ottla debug=
-for word; do case $word in -h | --help) sed -n '2,22s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac; done
+for word; do case $word in -h | --help) sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac; done
 args=()
 while [ $# -gt 0 ]; do
   case $1 in

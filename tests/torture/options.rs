@@ -35,6 +35,9 @@ pub struct Options {
     /// Every record is synced before it is acknowledged: even when all brokers lose power nothing may be lost.
     #[arg(long)]
     pub flush: bool,
+    /// Leaders go back to the preferred replica within seconds, in place of now and then.
+    #[arg(long)]
+    pub balance: bool,
     /// The library to be loaded below brokers, so that their disks can fail: without it they don't.
     #[arg(long)]
     pub shim: Option<PathBuf>,

@@ -95,6 +95,9 @@ impl Run<'_> {
         if self.options.flush {
             text.push_str(" --flush");
         }
+        if self.options.balance {
+            text.push_str(" --balance");
+        }
         if let Some(what) = sabotage {
             let _ = write!(text, " --sabotage {what}");
         }

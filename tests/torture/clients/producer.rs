@@ -76,10 +76,13 @@ pub fn start(office: &Office, recorder: &Arc<Recorder>, topic: &Topic, writer: W
     let Writer { name, kind, rate, keys, seed } = writer;
     let voice = recorder.client(Role { name: name.into(), producer: Some(kind), isolation: None, group: None });
     let mut config = office.config(name);
+    // Some wait for so long that a leader may lose its role and get it back meanwhile.
+    let request_timeout = if voice.id() % 2 == 0 { "20000" } else { "8000" };
     config
         .set("acks", "all")
         .set("message.timeout.ms", GIVEN_UP_AFTER.as_millis().to_string())
-        .set("request.timeout.ms", "8000")
+        .set("request.timeout.ms", request_timeout)
+        .set("socket.timeout.ms", "25000")
         .set("linger.ms", "5")
         .set("compression.type", ["none", "lz4", "zstd", "gzip", "snappy"][usize::from(voice.id()) % 5])
         .set("enable.idempotence", if kind == Producer::Plain { "false" } else { "true" });
