@@ -46,6 +46,19 @@ fn write_that_failed_or_is_in_doubt_may_be_missing_and_one_in_doubt_may_be_there
 }
 
 #[test]
+fn write_answered_for_another_that_its_client_had_thrown_away_is_that_clients_fault() {
+    let made = |why: &str| {
+        let thrown_away = super::history::Send { outcome: Outcome::Unknown(why.into()), offset: None, ..ok(v(0), 0) };
+        let mut made = Made::new();
+        made.add(IDEM, What::Send(thrown_away)).sent(v(1), 0).polled(READER, &[(0, v(0))]).there(&[(0, v(0))]);
+        made
+    };
+    made("PurgeQueue").assert_excused(&[Check::LostWrite, Check::TwoValues]);
+    let in_doubt = std::panic::catch_unwind(|| made("timed out").assert_excused(&[Check::LostWrite, Check::TwoValues]));
+    assert!(in_doubt.is_err(), "what may have been sent has its number");
+}
+
+#[test]
 fn every_write_of_a_committed_transaction_is_there_and_of_one_in_doubt_all_or_none() {
     let made = |end: End, there: &[_]| {
         let mut made = Made::new();

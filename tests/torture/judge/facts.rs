@@ -241,6 +241,17 @@ impl<'h> Facts<'h> {
         self.loss(tp, Some(offset), begin)
     }
 
+    /// A record of the same client is there, that the client has thrown away as never sent.
+    pub fn reused_sequence(&self, tp: Tp, offset: i64, value: Value) -> Option<Excuse> {
+        let (_, records) = self.whole_contents(tp)?;
+        let at = records.binary_search_by_key(&offset, |seen| seen.offset).ok()?;
+        let other = records[at].value;
+        let outcome = &self.send(*self.writes.get(&other)?).outcome;
+        let is_thrown_away = matches!(outcome, Outcome::Unknown(why) if &**why == "PurgeQueue");
+        let is_before = other.writer == value.writer && other.number < value.number;
+        (is_thrown_away && is_before).then_some(Excuse::ReusedSequence)
+    }
+
     /// All power was lost, sometime before `by`: what coordinators knew may be gone.
     pub fn power_lost_before(&self, by: u64) -> Option<Excuse> {
         let all = self.cuts.values().flatten();

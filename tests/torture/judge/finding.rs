@@ -102,6 +102,9 @@ pub enum Excuse {
     Loss(Cause),
     /// A client sent it again under another producer id or epoch: its own affair.
     NewEpoch,
+    /// A client gave the sequence number of a record that it had sent, and then threw away with its transaction, to another one, and was
+    /// told that this is there already: librdkafka 2.12 does when the record waits to be sent again.
+    ReusedSequence,
 }
 
 /// One thing that is not as it should be.
@@ -173,6 +176,7 @@ impl fmt::Display for Finding {
             Some(Excuse::Loss(Cause::UncleanElection)) => write!(f, " [excused: unclean election]"),
             Some(Excuse::Loss(Cause::AllLostPower)) => write!(f, " [excused: all brokers lost power]"),
             Some(Excuse::NewEpoch) => write!(f, " [excused: sent again under another epoch]"),
+            Some(Excuse::ReusedSequence) => write!(f, " [excused: its client used a sequence number twice]"),
         }
     }
 }

@@ -38,7 +38,8 @@ pub fn lost(facts: &Facts, verdict: &mut Verdict) {
         let finding = Finding::new(Check::LostWrite, text).at(send.tp, send.offset).of([*value]);
         // Its transaction's end may be lost where its coordinator kept it.
         let coordinator = || write.step.and_then(|_| facts.power_lost_after(event.begin));
-        let excuse = facts.loss(send.tp, send.offset, event.begin).or_else(coordinator);
+        let reused = || facts.reused_sequence(send.tp, send.offset?, *value);
+        let excuse = facts.loss(send.tp, send.offset, event.begin).or_else(coordinator).or_else(reused);
         verdict.add(finding.shown_by([write.event, look]).excused_by(excuse));
     }
     for (tp, event) in unread {
@@ -60,7 +61,8 @@ pub fn two_values(facts: &Facts, verdict: &mut Verdict) {
             let who = |event: usize| facts.name(facts.event(event).by);
             let text = format!("it is {first} for {}, and {value} for {}", who(theirs), who(event));
             let finding = Finding::new(Check::TwoValues, text).at(tp, offset).of([first, value]);
-            verdict.add(finding.shown_by([theirs, event]));
+            let reused = facts.reused_sequence(tp, offset, value).or_else(|| facts.reused_sequence(tp, offset, first));
+            verdict.add(finding.shown_by([theirs, event]).excused_by(reused));
         }
     };
     facts.each_sighting(|Sighting { event, tp, seen, .. }| hold(tp, seen.offset, seen.value, event));
