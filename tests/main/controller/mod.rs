@@ -7,6 +7,7 @@ mod corrupt;
 mod dead_process;
 mod moves;
 mod pure;
+mod restarted;
 mod several_brokers;
 mod single_broker;
 mod world;
