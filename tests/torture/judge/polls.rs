@@ -130,10 +130,10 @@ impl Reader {
                     seen.offset,
                     skipped.len()
                 );
-                let rewritten = facts.rewritten_after(tp, *last, facts.event(before.event).begin);
-                // What committed these records may be gone with all power, though they are not: who reads them again is not given them.
+                // Where a log was cut, what anybody was ever given there may be from before or after. With all power markers may be gone
+                // too: then what readers of committed data are given changes below the cut.
                 let committed = facts.isolation(event.by) == Isolation::ReadCommitted;
-                let excuse = rewritten.or_else(|| facts.power_lost_before(event.end).filter(|_| committed));
+                let excuse = facts.rewritten(tp, *last).or_else(|| facts.power_lost_after(0).filter(|_| committed));
                 verdict
                     .add(Finding::new(check, text).at(tp, *first).shown_by([before.event, index]).excused_by(excuse));
             }

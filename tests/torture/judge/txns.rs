@@ -22,7 +22,9 @@ pub fn aborted(facts: &Facts, verdict: &mut Verdict) {
         if found.insert((seen.value, event)) {
             let text = format!("{} {why}, and {} was given it", seen.value, facts.name(facts.event(event).by));
             let finding = Finding::new(Check::AbortedRead, text).at(tp, seen.offset).of([seen.value]);
-            verdict.add(finding.shown_by([write.event, event]));
+            // The marker of an abort may be gone with all power, and a later commit of that producer count for the record.
+            let excuse = facts.power_lost_before(facts.event(event).end).filter(|_| !refused);
+            verdict.add(finding.shown_by([write.event, event]).excused_by(excuse));
         }
     });
 }
