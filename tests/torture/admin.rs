@@ -103,8 +103,8 @@ impl Admin {
         }
     }
 
-    /// The end of all epochs up to this one in the log of a partition's leader.
-    pub fn epoch_end(&self, broker: i32, topic: &str, partition: u16, epoch: i32) -> Option<i64> {
+    /// The highest epoch up to this one in the log of a partition's leader, and where it ends there.
+    pub fn epoch_end(&self, broker: i32, topic: &str, partition: u16, epoch: i32) -> Option<(i32, i64)> {
         let wanted = OffsetForLeaderPartition::default()
             .with_partition(partition.into())
             .with_current_leader_epoch(-1)
@@ -114,7 +114,8 @@ impl Admin {
         let address = self.addresses.get(usize::try_from(broker).ok()?)?;
         let answer = raw::Connection::within(address, ANSWER).ok()?.try_call(&request, 3).ok()?;
         let partition = answer.topics.first()?.partitions.first()?;
-        (partition.error_code == 0 && partition.end_offset >= 0).then_some(partition.end_offset)
+        (partition.error_code == 0 && partition.end_offset >= 0)
+            .then_some((partition.leader_epoch, partition.end_offset))
     }
 }
 

@@ -273,7 +273,8 @@ impl Brokers {
         }
     }
 
-    /// What an unclean election may lose is what its leader's log has not at that moment; it is written down before clients see it.
+    /// What an unclean election may lose is what its leader's log has not at that moment, and what lies where that log has parted from the
+    /// one it replaces: behind the end of its latest epoch there. It is written down before clients see it.
     fn elect_uncleanly(&mut self, whom: Whom, view: &View) -> Option<(bool, String)> {
         let seen = view.seen();
         let place = match whom {
@@ -290,6 +291,7 @@ impl Brokers {
         let limit = self.past_session() * 2;
         let alone = self.await_state(view, tp, limit, |state| state.isr == [leader as i32]);
         let begin = self.hands.log.now();
+        let ends = self.epoch_ends(&topic.name, tp, &state);
         self.kill(leader);
         others.iter().for_each(|index| self.signal(*index, Signal::CONT));
         let mut stage = match alone {
@@ -316,11 +318,26 @@ impl Brokers {
                 self.rest(Duration::from_millis(100));
             }
             // Where it can't be known, everything may be lost.
-            let from = from.unwrap_or(0);
+            let parted = |(epoch, end): (i32, i64)| end.min(ends.get(&epoch).copied().unwrap_or(0));
+            let from = from.map_or(0, parted);
             self.hands.log.did_act(begin, Act::MayLose { tp, from, cause: Cause::UncleanElection });
         }
         self.launch(leader);
         Some((showed, if showed { what } else { format!("{what} ({stage})") }))
+    }
+
+    /// Where each epoch of a partition ends in its leader's log.
+    fn epoch_ends(&self, topic: &str, tp: Tp, state: &State) -> BTreeMap<i32, i64> {
+        let mut ends = BTreeMap::new();
+        let mut next = Some(state.epoch);
+        while let Some(epoch) = next.filter(|epoch| *epoch >= 0) {
+            let Some((epoch, end)) = self.hands.admin.epoch_end(state.leader, topic, tp.partition, epoch) else {
+                break;
+            };
+            ends.insert(epoch, end);
+            next = Some(epoch - 1);
+        }
+        ends
     }
 
     /// SIGTERM, the end, and after a while the next start.
