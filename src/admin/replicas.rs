@@ -16,10 +16,7 @@ impl Admin {
         let session = self.session().await;
         let made = store::partitions::made_at(&session, partition).await?;
         let is_older = made.is_some_and(|czxid| czxid < self.cluster.epochs.first());
-        if !is_older || !self.config.load().delete_topic_enable {
-            return Ok(is_older);
-        }
-        Ok(!store::topics::is_marked(&session, &partition.topic).await?)
+        Ok(is_older && !self.is_to_be_deleted(&session, &partition.topic).await?)
     }
 
     /// Asks the controller to tell this broker again what it hosts: a replica that was refused can be taken now. It is the notice of a

@@ -108,14 +108,19 @@ impl Admin {
         store::topics::names(&self.session().await).await.is_ok_and(|names| !names.is_empty())
     }
 
-    /// Was a topic deleted, or is it marked for it? False when ZooKeeper can't be asked.
+    /// Was a topic deleted, or is it to be? False when ZooKeeper can't be asked.
     pub async fn is_deleted(&self, topic: &str) -> bool {
         let session = self.session().await;
         match store::topics::get(&session, topic).await {
             Ok(None) => true,
-            Ok(Some(_)) => store::topics::is_marked(&session, topic).await.unwrap_or(false),
+            Ok(Some(_)) => self.is_to_be_deleted(&session, topic).await.unwrap_or(false),
             Err(_) => false,
         }
+    }
+
+    /// Is a topic marked for deletion? With `delete.topic.enable=false` the controller takes the mark away, and it means nothing.
+    pub(super) async fn is_to_be_deleted(&self, session: &Session, topic: &str) -> Result<bool, AdminError> {
+        Ok(self.config.load().delete_topic_enable && store::topics::is_marked(session, topic).await?)
     }
 
     /// Creates topics that clients asked about but that don't exist, with the broker's defaults and, for internal topics, what their

@@ -84,14 +84,9 @@ impl Core {
     /// Elects others in place of leaders that have restarted unseen, where a member of the ISR lives that has not, else the same ones in a
     /// new epoch; takes followers that have out of the ISR. Before anybody is told who leads: a restarted leader does not know yet that it
     /// is, and nobody has copied from it.
-    pub(super) async fn replace_restarted_leaders(&mut self, candidates: &[TopicPartition]) -> Outcome {
-        let online = |name: &&TopicPartition| {
-            self.ctx
-                .partition(name)
-                .is_some_and(|p| matches!(p.state, PartitionState::Online | PartitionState::Offline))
-                && !self.ctx.is_queued_for_deletion(&name.topic)
-        };
-        let concerned: Vec<TopicPartition> = candidates.iter().filter(online).cloned().collect();
+    pub(super) async fn replace_restarted(&mut self, candidates: &[TopicPartition]) -> Outcome {
+        let stays = |name: &&TopicPartition| !self.ctx.is_queued_for_deletion(&name.topic);
+        let concerned: Vec<TopicPartition> = candidates.iter().filter(stays).cloned().collect();
         if concerned.is_empty() {
             return Ok(());
         }

@@ -124,15 +124,10 @@ impl LogWriter {
         Ok(appended)
     }
 
-    /// What `flush.messages` asks for, with the append mutex held: an append is answered when it is on the device. In the pool, since a
-    /// worker that waits for an fsync serves nobody.
+    /// What `flush.messages` asks for, with the append mutex held: an append is answered when it is on the device.
     async fn flush_if_due(&self) -> Result<(), LogError> {
         let log = self.log();
-        if !log.is_flush_due() {
-            return Ok(());
-        }
-        let here = Arc::clone(log);
-        log.gate().run_long(move || here.flush_blocking()).await
+        if log.is_flush_due() { log.flush().await } else { Ok(()) }
     }
 
     /// The leader's epoch starts at the log's end. Written down in the background, before the recovery point passes it.

@@ -47,8 +47,7 @@ impl LogWriter {
     /// # Errors
     /// Storage.
     pub async fn flush(&mut self) -> Result<(), LogError> {
-        let log = Arc::clone(self.log());
-        self.log().gate().run_long(move || log.flush_blocking()).await
+        self.log().flush().await
     }
 }
 
@@ -318,6 +317,15 @@ impl Log {
         self.shared().env.tasks.spawn(crate::base::env::Lane::Data, "flush", flush);
     }
 
+    /// [`Log::flush_blocking`] in the pool: a worker that waits for an fsync serves nobody.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn flush(self: &Arc<Self>) -> Result<(), LogError> {
+        let here = Arc::clone(self);
+        self.gate().run_long(move || here.flush_blocking()).await
+    }
+
     /// On return everything appended so far is on the device, the epochs too, and the recovery point says so. Blocks.
     ///
     /// # Errors
@@ -415,17 +423,17 @@ impl Log {
             return Ok(());
         }
         if state.untouched {
-            return match flush {
-                Flush::Now => self.write_notes(),
-                Flush::WithAll => self.prepare_notes(Notes::Prepared),
-            };
+            return self.write_notes(match flush {
+                Flush::Now => Notes::Now,
+                Flush::WithAll => Notes::Prepared,
+            });
         }
         let active = self.active();
         let fail = |e| self.home.fail("closing a log", &e);
         self.take_snapshot(state)?;
         self.with_place(|place| active.finish_indexes(place)).map_err(fail)?;
         if flush == Flush::WithAll {
-            return self.prepare_notes(Notes::Prepared);
+            return self.write_notes(Notes::Prepared);
         }
         self.flush_blocking()?;
         active.file().sync().map_err(fail)?;
@@ -439,6 +447,6 @@ impl Log {
         }
         disk.sync_dir(&dir).map_err(fail)?;
         self.epochs_dirty.store(true, Ordering::Release); // an epoch may be newer than any record
-        self.write_notes()
+        self.write_notes(Notes::Now)
     }
 }

@@ -6,7 +6,7 @@
 //! | `append` `roll` | leader's and follower's appends, new segments |
 //! | `read` `lookup` `tail` | offset to file slice; timestamps to offsets; the last batches |
 //! | `open` `recover` `snapshots` | loading, recovery after an unclean stop, producer snapshots |
-//! | `maintain` | flush, truncation, retention, close |
+//! | `maintain` `notes` | flush, truncation, retention, close; the files beside the segments |
 //! | `segment` `index` `txn_index` `walk` | one segment, its indexes, walking its batches |
 //! | `cleaner/` | compaction |
 //! | `producers/` `epochs` | idempotence and transactions; leader epochs (pure) |
@@ -30,7 +30,7 @@ mod maintain;
 mod manager;
 pub mod meta;
 pub mod names;
-pub(crate) mod notes;
+mod notes;
 mod open;
 mod partition_log;
 pub mod producers;

@@ -112,23 +112,17 @@ impl Log {
         self.topic_id_dirty.load(Ordering::Acquire) || self.epochs_dirty.load(Ordering::Acquire)
     }
 
-    /// Writes down what [`Log::is_behind`] tells of. Blocks.
+    /// Writes down what [`Log::is_behind`] tells of. Blocks. Unless it is [`Notes::Now`], the files have their names only after
+    /// [`Log::adopt_notes`].
     ///
     /// # Errors
     /// Storage.
-    pub(super) fn write_notes(&self) -> Result<(), LogError> {
-        self.write_topic_id()?;
-        self.write_epochs()
-    }
-
-    /// [`Log::write_notes`] in two steps, for who writes those of many logs: here the contents are written, [`Log::adopt_notes`] gives them
-    /// their names.
-    pub(super) fn prepare_notes(&self, how: Notes) -> Result<(), LogError> {
+    pub(super) fn write_notes(&self, how: Notes) -> Result<(), LogError> {
         self.note_topic_id_down(how)?;
         self.note_epochs_down(how)
     }
 
-    /// The second step of [`Log::prepare_notes`], behind a sync of the whole directory or, where it was [`Notes::Begun`], with one of each
+    /// The second step of [`Log::write_notes`], behind a sync of the whole directory or, where it was [`Notes::Begun`], with one of each
     /// file here.
     pub(super) fn adopt_notes(&self, how: Notes) -> Result<(), LogError> {
         let mut prepared = self.notes_file.lock();

@@ -43,9 +43,7 @@ impl Replicas {
     fn flush_alone(&self, partition: &Arc<Partition>, then_propose: bool) {
         let (partition, changes) = (Arc::clone(partition), Arc::clone(&self.isr_changes));
         self.env.tasks.spawn(Lane::Data, "flush of the last in sync", async move {
-            let log = partition.log();
-            let here = Arc::clone(&log);
-            match log.gate().run_long(move || here.flush_blocking()).await {
+            match partition.log().flush().await {
                 Ok(()) if then_propose => changes.enqueue(&partition.id),
                 Ok(()) => {}
                 // Its directory is offline then, and so is the partition.

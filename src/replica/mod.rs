@@ -5,9 +5,10 @@
 //! control applier alone. Nothing here knows ZooKeeper or the controller.
 //!
 //! A leader learns of its followers by their fetches (`follower_fetch`, pure `isr`) and proposes changes of the in-sync replicas to the
-//! controller (`isr_changes`); the last one in sync makes its log durable (`alone`); a follower copies by its `fetcher`. `throttles` holds back the copying of moves, `selector` sends
-//! consumers to the replica of their rack. `moves` carries replicas from one log directory of this broker to another. Coordinators keep
-//! what they know of internal partitions in `shards`, read and write them as a `journal`, and have them led elsewhere by `hand_over`.
+//! controller (`isr_changes`); the last one in sync makes its log durable (`alone`); a follower copies by its `fetcher`. `throttles` holds
+//! back the copying of moves, `selector` sends consumers to the replica of their rack. `moves` carries replicas from one log directory of
+//! this broker to another. Coordinators keep what they know of internal partitions in `shards`, read and write them as a `journal`, and
+//! have them led elsewhere by `hand_over`.
 //!
 //! Lock order: append mutex of the log (of the current one before the one it moves to), partition state, waiters. The table's lock is taken
 //! alone. Never two partitions at once.

@@ -24,7 +24,7 @@ impl Core {
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), []);
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         self.init_partition_states(&all);
-        self.replace_restarted_leaders(&restarted).await?;
+        self.replace_restarted(&restarted).await?;
         // Leaders first: who is without one waits for it, and a replica that the election has put out of the ISR needs no write more.
         // Kafka takes the dead replicas out of their ISRs before, which writes each state twice.
         self.bring_all_online().await?;

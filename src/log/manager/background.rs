@@ -67,7 +67,7 @@ impl LogManager {
                 .run_long(move || {
                     here.remove_due();
                     for logs in logs.chunks(NOTED_AT_ONCE) {
-                        let prepared = logs.iter().try_for_each(|log| log.prepare_notes(Notes::Begun));
+                        let prepared = logs.iter().try_for_each(|log| log.write_notes(Notes::Begun));
                         let noted =
                             prepared.and_then(|()| logs.iter().try_for_each(|log| log.adopt_notes(Notes::Begun)));
                         if let Err(error) = noted {
@@ -108,10 +108,10 @@ impl LogManager {
 async fn flush_by_time(log: &Arc<Log>) {
     let now_ms = log.shared().env.clock.wall_ms();
     let due = now_ms.saturating_sub(log.last_flush_ms.load(Ordering::Relaxed)) >= log.config().flush_ms;
-    if due && log.recovery_point() < log.leo() {
-        let here = Arc::clone(log);
-        if let Err(error) = log.gate().run_long(move || here.flush_blocking()).await {
-            tracing::warn!(partition = %log.partition(), "flush: {error}");
-        }
+    if due
+        && log.recovery_point() < log.leo()
+        && let Err(error) = log.flush().await
+    {
+        tracing::warn!(partition = %log.partition(), "flush: {error}");
     }
 }

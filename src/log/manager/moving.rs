@@ -17,6 +17,7 @@ use crate::log::epochs::Epochs;
 use crate::log::error::LogError;
 use crate::log::home::Home;
 use crate::log::names::{self, DirKind, FileKind};
+use crate::log::notes::Notes;
 use crate::log::partition_log::{Log, LogWriter};
 
 use super::{LogManager, set_cleaned};
@@ -176,7 +177,7 @@ impl Promotion<'_> {
                 if let Some(id) = from.topic_id() {
                     log.note_topic_id(id)?;
                 }
-                log.write_notes()?;
+                log.write_notes(Notes::Now)?;
                 log.note_replaced(&from)?;
                 log.move_dir(&name)?;
                 log.future.store(false, Ordering::Release);

@@ -270,8 +270,7 @@ impl Replicas {
 
     async fn promote(&self, this: &Move) -> Result<Finish, CopyError> {
         // What is on the device in the old directory is to be so in the new one; most of it now, when nobody waits for that.
-        let to = this.to.clone();
-        this.to.gate().run_long(move || to.flush_blocking()).await?;
+        this.to.flush().await?;
         let Some(mut promotion) = self.logs.begin_promotion(&this.to).await else { return Ok(Finish::Later) };
         let current = promotion.old.log().clone();
         // What a half-filled log is, the file beside it tells: it stays where that is until it is whole.
