@@ -155,11 +155,10 @@ fn start_broker(
         .with("log.segment.bytes", 1 << 20)
         .with("log.flush.offset.checkpoint.interval.ms", 1000)
         .with("auto.create.topics.enable", false);
-    let plan = match options.balance {
-        true => {
-            plan.with("leader.imbalance.check.interval.seconds", 1).with("leader.imbalance.per.broker.percentage", 0)
-        }
-        false => plan,
+    let plan = if options.balance {
+        plan.with("leader.imbalance.check.interval.seconds", 1).with("leader.imbalance.per.broker.percentage", 0)
+    } else {
+        plan
     };
     let plan = options.sabotage.iter().fold(plan, |plan, what| plan.with_variable("OTTLA_SABOTAGE", what));
     let plan = machine.iter().fold(plan, |plan, machine| machine.put_below(plan));

@@ -54,6 +54,43 @@ fn transaction_whose_coordinator_lost_power_may_be_lost_below_the_cut_too() {
 }
 
 #[test]
+fn aborted_record_may_be_read_when_its_marker_went_with_all_power() {
+    let made = |cause| {
+        let mut made = Made::new();
+        made.txn(TXN, vec![Step::Send(ok(value(TXN, 0), 0))], End::Aborted);
+        made.act(Act::MayLose { tp: TP, from: 5, cause });
+        made.polled(READER, &[(0, value(TXN, 0))]).there(&[(0, value(TXN, 0))]);
+        made
+    };
+    assert!(found(&made(Cause::AllLostPower), Check::AbortedRead).is_empty());
+    assert_eq!(found(&made(Cause::UncleanElection), Check::AbortedRead).first(), Some(&Some(0)));
+}
+
+/// The places of what is not excused.
+fn found(made: &Made, check: Check) -> Vec<Option<i64>> {
+    judge(&made.history)
+        .findings
+        .iter()
+        .filter(|finding| finding.check == check)
+        .map(|finding| finding.offset)
+        .collect()
+}
+
+#[test]
+fn reader_of_committed_data_is_given_less_when_what_committed_it_went_with_all_power() {
+    let all = [(0, v(0)), (1, v(1)), (2, v(2))];
+    let made = |reader, cause| {
+        let mut made = cut(9, cause);
+        made.polled(RAW, &all).polled(READER, &all[2..]).add(reader, What::Seek { tp: TP, to: 0 });
+        made.polled(reader, &[all[0], all[2]]).there(&[all[0], all[2]]);
+        found(&made, Check::InternalPollSkip)
+    };
+    assert!(made(READER, Cause::AllLostPower).is_empty());
+    assert_eq!(made(READER, Cause::UncleanElection), [Some(1)]);
+    assert_eq!(made(RAW, Cause::AllLostPower), [Some(1)], "who reads everything needs no marker");
+}
+
+#[test]
 fn offset_has_one_value_before_a_cut_and_one_after_it() {
     let mut made = cut(1, Cause::AllLostPower);
     made.sent(v(3), 1).polled(RAW, &[(0, v(0)), (1, v(1))]).there(&[(0, v(0)), (1, v(3))]);

@@ -78,10 +78,10 @@ pub fn start(office: &Office, recorder: &Arc<Recorder>, task: Task) -> JoinHandl
     spawn(&task.name.clone(), move || {
         let mut rng = Rng::with_seed(task.seed);
         while office.phase.is_writing() {
-            if let Some(mut life) = Life::begin(&office, &recorder, &task, rng.fork()) {
-                while office.phase.is_writing() && life.transaction().is_some() {}
-                bounded(move || drop(life));
-            }
+            let mut life = Life::new(&office, &recorder, &task, rng.fork());
+            let begun = life.begin();
+            while begun.is_some() && office.phase.is_writing() && life.transaction().is_some() {}
+            bounded(move || drop(life));
         }
     })
 }
@@ -101,8 +101,7 @@ struct Life {
 }
 
 impl Life {
-    /// None when the coordinator can't be reached for long.
-    fn begin(office: &Office, recorder: &Arc<Recorder>, task: &Task, rng: Rng) -> Option<Self> {
+    fn new(office: &Office, recorder: &Arc<Recorder>, task: &Task, rng: Rng) -> Self {
         let voice = recorder.client(Role {
             name: task.name.clone(),
             producer: Some(Producer::Transactional),
@@ -121,21 +120,22 @@ impl Life {
             config.create_with_context(Context(reports.clone())).expect("settings it knows");
         let consumer: BaseConsumer = office.reader_config(&task.name, true).create().expect("settings it knows");
         let (task, producer) = (task.clone(), Arc::new(producer));
-        let mut life = Self { task, voice, reports, producer, consumer, next: BTreeMap::new(), number: 0, rng };
-        if !matches!(life.persist(|producer| producer.init_transactions(CALL)), Some(Ok(()))) {
-            bounded(move || drop(life));
-            return None;
-        }
-        life.next = life.committed()?;
+        Self { task, voice, reports, producer, consumer, next: BTreeMap::new(), number: 0, rng }
+    }
+
+    /// Goes on where the one before has committed. None when the coordinator can't be reached for long.
+    fn begin(&mut self) -> Option<()> {
+        self.persist(|producer| producer.init_transactions(CALL))?.ok()?;
+        self.next = self.committed()?;
         let mut places = TopicPartitionList::new();
-        for (partition, next) in &life.next {
+        for (partition, next) in &self.next {
             let offset = Offset::Offset(*next);
-            places.add_partition_offset(&life.task.from.name, (*partition).into(), offset).expect("an offset");
+            places.add_partition_offset(&self.task.from.name, (*partition).into(), offset).expect("an offset");
         }
-        let tps = life.next.iter().map(|(partition, next)| (life.tp(*partition), Some(*next))).collect();
-        life.voice.says(What::Assigned(tps));
-        life.consumer.assign(&places).expect("an assignment");
-        Some(life)
+        let tps = self.next.iter().map(|(partition, next)| (self.tp(*partition), Some(*next))).collect();
+        self.voice.says(What::Assigned(tps));
+        self.consumer.assign(&places).expect("an assignment");
+        Some(())
     }
 
     fn tp(&self, partition: u16) -> Tp {
