@@ -58,6 +58,8 @@ pub struct TopicId(pub Uuid);
 impl TopicId {
     /// No id: a topic of an IBP below 2.8, or an older request.
     pub const ZERO: TopicId = TopicId(Uuid::nil());
+    /// Length of an id's text: 16 bytes in base64url without padding.
+    pub const TEXT_LEN: usize = 22;
 
     /// The id in 16 bytes, most significant first.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {

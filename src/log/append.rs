@@ -315,7 +315,7 @@ impl Log {
 
     /// Writes batches at the end of the active segment and takes them into index, epochs and producer state; then publishes.
     fn write(&self, state: &mut WriterState, parts: &[IoSlice<'_>], batches: &[Prepared]) -> Result<(), LogError> {
-        self.write_topic_id()?; // a log with records has its topic's id
+        self.name_topic_id()?; // a log with records has its topic's id
         state.untouched = false;
         let segment = self.active();
         let mut position = segment.size();

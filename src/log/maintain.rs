@@ -414,7 +414,7 @@ impl Log {
     /// The whole directory has been brought to the device since this log was closed; what its notes are called is not there yet.
     pub(super) fn confirm_flushed(&self) -> Result<(), LogError> {
         self.recovery_point.fetch_max(self.leo(), Ordering::AcqRel);
-        self.adopt_notes(Notes::Prepared)
+        self.adopt_notes()
     }
 
     fn close(self: &Arc<Self>, state: &mut WriterState, flush: Flush) -> Result<(), LogError> {

@@ -12,6 +12,7 @@ use crate::config::properties;
 pub const META: &str = "meta.properties";
 /// File name in a partition directory.
 pub const PARTITION_METADATA: &str = "partition.metadata";
+const BEFORE_TOPIC_ID: &str = "version: 0\ntopic_id: ";
 /// Either file is a handful of lines.
 pub const MAX_BYTES: usize = 64 << 10;
 
@@ -94,5 +95,16 @@ pub fn read_partition_metadata(bytes: &[u8]) -> Result<TopicId, String> {
 
 /// The text of `partition.metadata`; no newline at the end.
 pub fn write_partition_metadata(id: TopicId) -> String {
-    format!("version: 0\ntopic_id: {id}")
+    format!("{BEFORE_TOPIC_ID}{id}")
+}
+
+/// Is that what a loss of power leaves of a `partition.metadata` which was not on the device yet: nothing, nothing but zeros, or its
+/// beginning?
+pub fn is_torn(bytes: &[u8]) -> bool {
+    let head = BEFORE_TOPIC_ID.as_bytes();
+    let is_beginning = match bytes.strip_prefix(head) {
+        Some(id) => id.len() < TopicId::TEXT_LEN && id.iter().all(|byte| !byte.is_ascii_whitespace()),
+        None => head.starts_with(bytes),
+    };
+    is_beginning || bytes.iter().all(|&byte| byte == 0)
 }

@@ -1,9 +1,11 @@
 //! The files beside the segments: the topic's id in `partition.metadata`, the epochs in `leader-epoch-checkpoint`.
 //!
-//! They are written in the background, a second behind at most, when a record needs them, and at the end. Where there are many logs, all
-//! contents are written first and then synced one after the other: the first sync commits the journal of the file system for
-//! all of them, which otherwise is done once for each.
+//! They are written in the background, a second behind at most, and at the end; the topic's id also before the first record, which waits for
+//! its name, not for the device. Where there are many logs, each step is done for all before the next one: the first sync of a step commits
+//! the journal of the file system for all of them, which otherwise is done once for each.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::base::TopicId;
@@ -23,6 +25,26 @@ pub(super) enum Notes {
     Prepared,
     /// The same, on its way to the device.
     Begun,
+    /// On its way to the device, and under its name: a process that is killed leaves it behind, a loss of power may not.
+    Named,
+}
+
+/// A file that was written, and is not yet on the device under its name.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    name: &'static str,
+    is_synced: bool,
+    is_named: bool,
+}
+
+/// Brings to the device what [`Log::write_notes`] began of many logs.
+///
+/// # Errors
+/// Storage: that directory is offline then.
+pub(super) fn settle(logs: &[Arc<Log>]) -> Result<(), LogError> {
+    logs.iter().try_for_each(|log| log.sync_notes())?;
+    logs.iter().try_for_each(|log| log.name_notes())?;
+    logs.iter().try_for_each(|log| log.keep_names())
 }
 
 impl Log {
@@ -37,7 +59,7 @@ impl Log {
     /// Another id is there; storage.
     pub fn assign_topic_id(&self, id: TopicId) -> Result<(), LogError> {
         self.note_topic_id(id)?;
-        self.write_topic_id()
+        self.note_topic_id_down(Notes::Now)
     }
 
     /// Notes the topic's id where there is none; it is written down in the background, or before the first record, as Kafka does.
@@ -55,31 +77,39 @@ impl Log {
                 self.check_open()?;
                 *current = Some(id);
                 self.topic_id_dirty.store(true, Ordering::Release);
+                self.topic_id_unnamed.store(true, Ordering::Release);
                 Ok(())
             }
         }
     }
 
-    /// Before the first record, and in the background. Holds no lock that a lane waits for.
-    pub(super) fn write_topic_id(&self) -> Result<(), LogError> {
-        if !self.topic_id_dirty.load(Ordering::Acquire) {
+    /// Before the first record. Holds no lock that a lane waits for, and does not wait for the device.
+    pub(super) fn name_topic_id(&self) -> Result<(), LogError> {
+        if !self.topic_id_unnamed.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.note_topic_id_down(Notes::Now)
+        self.note_topic_id_down(Notes::Named)
     }
 
-    /// Until the file has its name it counts as behind, so that no record comes before it.
+    /// Until the file is on the device it counts as behind; until it has its name no record comes before it.
     fn note_topic_id_down(&self, how: Notes) -> Result<(), LogError> {
-        let mut prepared = self.notes_file.lock();
+        let mut unsettled = self.unsettled.lock();
         if self.deleted.load(Ordering::Acquire) || !self.topic_id_dirty.load(Ordering::Acquire) {
             return Ok(());
+        }
+        let is_named = unsettled.iter().any(|note| note.name == meta::PARTITION_METADATA && note.is_named);
+        if is_named && how != Notes::Now {
+            return Ok(()); // a topic's id does not change
         }
         let Some(id) = self.topic_id() else { return Ok(()) };
         self.home.check()?;
         let text = meta::write_partition_metadata(id);
-        self.write_note(meta::PARTITION_METADATA, &text, how, &mut prepared)?;
+        self.write_note(meta::PARTITION_METADATA, &text, how, &mut unsettled)?;
         if how == Notes::Now {
             self.topic_id_dirty.store(false, Ordering::Release);
+        }
+        if matches!(how, Notes::Now | Notes::Named) {
+            self.topic_id_unnamed.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -90,19 +120,21 @@ impl Log {
         name: &'static str,
         text: &str,
         how: Notes,
-        prepared: &mut Vec<&'static str>,
+        unsettled: &mut Vec<Unsettled>,
     ) -> Result<(), LogError> {
         let (path, disk) = (self.dir_path().join(name), &self.shared().disk);
-        prepared.retain(|other| *other != name); // what was prepared is older
+        let temp = temporary(&path);
+        unsettled.retain(|note| note.name != name); // that was older
         let written = match how {
             Notes::Now if name == checkpoint::LEADER_EPOCH => disk.replace(&path, text.as_bytes()),
             Notes::Now => disk.swap_in(&path, text.as_bytes()),
-            Notes::Prepared => disk.write_unsynced(&temporary(&path), text.as_bytes()),
-            Notes::Begun => disk.write_begun(&temporary(&path), text.as_bytes()),
+            Notes::Prepared => disk.write_unsynced(&temp, text.as_bytes()),
+            Notes::Begun => disk.write_begun(&temp, text.as_bytes()),
+            Notes::Named => disk.write_begun(&temp, text.as_bytes()).and_then(|()| disk.rename(&temp, &path)),
         };
         written.map_err(|e| self.home.fail(&format!("writing {name}"), &e))?;
         if how != Notes::Now {
-            prepared.push(name);
+            unsettled.push(Unsettled { name, is_synced: false, is_named: how == Notes::Named });
         }
         Ok(())
     }
@@ -112,8 +144,7 @@ impl Log {
         self.topic_id_dirty.load(Ordering::Acquire) || self.epochs_dirty.load(Ordering::Acquire)
     }
 
-    /// Writes down what [`Log::is_behind`] tells of. Blocks. Unless it is [`Notes::Now`], the files have their names only after
-    /// [`Log::adopt_notes`].
+    /// Writes down what [`Log::is_behind`] tells of. Blocks. Unless it is [`Notes::Now`], [`settle`] or [`Log::adopt_notes`] finish it.
     ///
     /// # Errors
     /// Storage.
@@ -122,27 +153,68 @@ impl Log {
         self.note_epochs_down(how)
     }
 
-    /// The second step of [`Log::write_notes`], behind a sync of the whole directory or, where it was [`Notes::Begun`], with one of each
-    /// file here.
-    pub(super) fn adopt_notes(&self, how: Notes) -> Result<(), LogError> {
-        let mut prepared = self.notes_file.lock();
-        let names = std::mem::take(&mut *prepared);
-        if self.deleted.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let (dir, disk) = (self.dir_path(), &self.shared().disk);
-        for name in names {
-            let path = dir.join(name);
-            let temp = temporary(&path);
-            let synced = if how == Notes::Begun { disk.open(&temp).and_then(|file| file.sync()) } else { Ok(()) };
-            let named = synced.and_then(|()| disk.rename(&temp, &path)).and_then(|()| match how {
-                Notes::Begun if name == checkpoint::LEADER_EPOCH => disk.sync_dir(&dir),
-                _ => Ok(()),
-            });
-            named.map_err(|e| self.home.fail(&format!("naming {name}"), &e))?;
-            if name == meta::PARTITION_METADATA {
-                self.topic_id_dirty.store(false, Ordering::Release);
+    /// Gives what was [`Notes::Prepared`] its names, behind a sync of the whole directory.
+    pub(super) fn adopt_notes(&self) -> Result<(), LogError> {
+        self.unsettled.lock().iter_mut().for_each(|note| note.is_synced = true);
+        self.name_notes()?;
+        self.unsettled.lock().clear();
+        Ok(())
+    }
+
+    fn sync_notes(&self) -> Result<(), LogError> {
+        self.for_unsettled(|note, path| {
+            let at = if note.is_named { path.to_path_buf() } else { temporary(path) };
+            if !note.is_synced {
+                self.shared().disk.open(&at)?.sync()?;
+                note.is_synced = true;
             }
+            Ok(())
+        })
+    }
+
+    fn name_notes(&self) -> Result<(), LogError> {
+        self.for_unsettled(|note, path| {
+            if note.is_synced && !note.is_named {
+                self.shared().disk.rename(&temporary(path), path)?;
+                note.is_named = true;
+            }
+            Ok(())
+        })?;
+        let unsettled = self.unsettled.lock();
+        let is_kept = |note: &Unsettled| note.name == meta::PARTITION_METADATA && note.is_synced && note.is_named;
+        if unsettled.iter().any(is_kept) {
+            self.topic_id_unnamed.store(false, Ordering::Release);
+            self.topic_id_dirty.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// A topic's id may be missing after a loss of power, the epochs may not.
+    fn keep_names(&self) -> Result<(), LogError> {
+        let mut unsettled = self.unsettled.lock();
+        let is_done = |note: &Unsettled| note.is_synced && note.is_named;
+        if unsettled.iter().any(|note| is_done(note) && note.name == checkpoint::LEADER_EPOCH)
+            && !self.deleted.load(Ordering::Acquire)
+        {
+            let synced = self.shared().disk.sync_dir(&self.dir_path());
+            synced.map_err(|e| self.home.fail("keeping the names of notes", &e))?;
+        }
+        unsettled.retain(|note| !is_done(note));
+        unsettled.shrink_to_fit(); // there are thousands of logs
+        Ok(())
+    }
+
+    fn for_unsettled(
+        &self,
+        mut step: impl FnMut(&mut Unsettled, &Path) -> std::io::Result<()>,
+    ) -> Result<(), LogError> {
+        let mut unsettled = self.unsettled.lock();
+        if self.deleted.load(Ordering::Acquire) {
+            unsettled.clear();
+        }
+        let dir = self.dir_path();
+        for note in unsettled.iter_mut() {
+            step(note, &dir.join(note.name)).map_err(|e| self.home.fail(&format!("writing {}", note.name), &e))?;
         }
         Ok(())
     }
@@ -156,14 +228,15 @@ impl Log {
     }
 
     fn note_epochs_down(&self, how: Notes) -> Result<(), LogError> {
-        let mut prepared = self.notes_file.lock();
-        let is_behind = self.epochs_dirty.swap(false, Ordering::AcqRel) || prepared.contains(&checkpoint::LEADER_EPOCH);
+        let mut unsettled = self.unsettled.lock();
+        let is_unsettled = unsettled.iter().any(|note| note.name == checkpoint::LEADER_EPOCH);
+        let is_behind = self.epochs_dirty.swap(false, Ordering::AcqRel) || is_unsettled;
         if self.deleted.load(Ordering::Acquire) || !is_behind {
             return Ok(());
         }
         let text = checkpoint::write_epochs(self.epochs.read().entries());
         let written =
-            self.home.check().and_then(|()| self.write_note(checkpoint::LEADER_EPOCH, &text, how, &mut prepared));
+            self.home.check().and_then(|()| self.write_note(checkpoint::LEADER_EPOCH, &text, how, &mut unsettled));
         if written.is_err() {
             self.epochs_dirty.store(true, Ordering::Release);
         }

@@ -184,6 +184,7 @@ impl Log {
             deleted: AtomicBool::new(false),
             topic_id: Mutex::new(topic_id),
             topic_id_dirty: AtomicBool::new(false),
+            topic_id_unnamed: AtomicBool::new(false),
             config: ArcSwap::new(Arc::clone(&options.config)),
             segments: ArcSwap::new(Arc::new(segments)),
             start_offset: AtomicI64::new(start),
@@ -195,7 +196,7 @@ impl Log {
             first_unstable: AtomicI64::new(i64::MAX),
             epochs: RwLock::new(epochs),
             epochs_dirty: AtomicBool::new(epochs_dirty),
-            notes_file: Mutex::default(),
+            unsettled: Mutex::default(),
             flushing: Mutex::new(()),
             last_flush_ms: AtomicI64::new(shared.env.clock.wall_ms()),
             cuts: AtomicU64::new(0),
@@ -416,8 +417,9 @@ fn finish_interrupted_cleaning(disk: &Disk, dir: &Path) -> io::Result<()> {
 fn read_topic_id(place: Place<'_>, partition: &TopicPartition) -> io::Result<Option<TopicId>> {
     let path = place.dir.join(meta::PARTITION_METADATA);
     match place.disk.read(&path, meta::MAX_BYTES) {
-        Ok(bytes) if bytes.is_empty() => {
-            tracing::warn!(%partition, "partition.metadata is empty: ignored");
+        // It had its name before its content was on the device.
+        Ok(bytes) if meta::is_torn(&bytes) => {
+            tracing::warn!(%partition, "partition.metadata is empty or torn: ignored; the controller tells the topic's id again");
             Ok(None)
         }
         Ok(bytes) => meta::read_partition_metadata(&bytes)

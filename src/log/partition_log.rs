@@ -23,6 +23,7 @@ use super::epochs::{EpochEnd, Epochs};
 use super::error::LogError;
 use super::home::{Home, Shared};
 use super::names::REFILLING;
+use super::notes::Unsettled;
 use super::producers::{OpenTxns, ProducerSummary, Producers, VerificationGuard};
 use super::segment::{Place, Segment};
 use super::tail::Tail;
@@ -40,8 +41,10 @@ pub struct Log {
     /// A file beside the segments says so too: see [`Log::is_refilling`].
     pub(super) refilling: AtomicBool,
     pub(super) topic_id: Mutex<Option<TopicId>>,
-    /// True while `partition.metadata` is not written.
+    /// True while `partition.metadata` is not on the device.
     pub(super) topic_id_dirty: AtomicBool,
+    /// True while there is no `partition.metadata`.
+    pub(super) topic_id_unnamed: AtomicBool,
     pub(super) config: ArcSwap<LogConfig>,
     /// Ascending, never empty; the last one is active.
     pub(super) segments: ArcSwap<Vec<Arc<Segment>>>,
@@ -56,9 +59,8 @@ pub struct Log {
     pub(super) epochs: RwLock<Epochs>,
     /// True while the checkpoint file is behind.
     pub(super) epochs_dirty: AtomicBool,
-    /// Held while a file beside the segments is written by its path, and while the directory is renamed. What is prepared and has to get
-    /// its name yet.
-    pub(super) notes_file: Mutex<Vec<&'static str>>,
+    /// Held while a file beside the segments is written by its path, and while the directory is renamed. What is not on the device yet.
+    pub(super) unsettled: Mutex<Vec<Unsettled>>,
     /// Held by a flush, and by what cuts the log meanwhile.
     pub(super) flushing: Mutex<()>,
     pub(super) last_flush_ms: AtomicI64,

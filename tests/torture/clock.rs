@@ -51,6 +51,8 @@ impl Clock {
             ("FAKETIME_CACHE_DURATION", "1".into()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
             ("DONT_FAKE_MONOTONIC", "1".into()),
+            // What it does by itself for old C libraries lets every timed wait of a JVM end at once with a new one.
+            ("FAKETIME_FORCE_MONOTONIC_FIX", "0".into()),
         ]
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::env::Lane;
-use crate::log::notes::Notes;
+use crate::log::notes::{self, Notes};
 use crate::log::partition_log::Log;
 
 use super::LogManager;
@@ -17,7 +17,7 @@ use super::LogManager;
 /// How often files that are due are removed and epoch files that are behind are written.
 const TICK: Duration = Duration::from_secs(1);
 /// The notes of so many logs are on their way to the device at a time.
-const NOTED_AT_ONCE: usize = 128;
+const NOTED_AT_ONCE: usize = 512;
 /// An interval above this is "never" (Kafka's default for flushes is the largest long).
 const NEVER_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
@@ -67,10 +67,8 @@ impl LogManager {
                 .run_long(move || {
                     here.remove_due();
                     for logs in logs.chunks(NOTED_AT_ONCE) {
-                        let prepared = logs.iter().try_for_each(|log| log.write_notes(Notes::Begun));
-                        let noted =
-                            prepared.and_then(|()| logs.iter().try_for_each(|log| log.adopt_notes(Notes::Begun)));
-                        if let Err(error) = noted {
+                        let begun = logs.iter().try_for_each(|log| log.write_notes(Notes::Begun));
+                        if let Err(error) = begun.and_then(|()| notes::settle(logs)) {
                             tracing::warn!(dir = %here.path().display(), "{error}");
                             return;
                         }

@@ -447,7 +447,7 @@ impl Log {
     fn move_dir(&self, name: &str) -> Result<Arc<Path>, LogError> {
         self.home.check()?;
         // Writers of the files beside the segments and flushes open files by path: none may be under way.
-        let (_no_flush, _no_notes) = (self.flushing.lock(), self.notes_file.lock());
+        let (_no_flush, _no_notes) = (self.flushing.lock(), self.unsettled.lock());
         let from = self.dir_path();
         let to: Arc<Path> = self.home.path().join(name).into();
         let disk = &self.shared().disk;

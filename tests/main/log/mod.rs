@@ -8,5 +8,6 @@ mod golden;
 mod idle;
 mod keep;
 mod manager;
+mod notes;
 mod producers;
 pub mod support;
