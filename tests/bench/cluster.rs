@@ -25,6 +25,9 @@ const ONE_IN_FLIGHT_REQUESTS: u64 = 2_000;
 const HALF_PEAK_TIME: Duration = Duration::from_secs(10);
 const HALF_PEAK_BYTES: u64 = 500_000_000;
 
+/// What both take, in 64 KB batches: about half of Kafka's peak.
+const SAME_PER_SECOND: u64 = 300;
+
 /// What a reassignment moves, and the longest it may take.
 const MOVED_BYTES: u64 = 2_000_000_000;
 const MOVE_LIMIT: Duration = Duration::from_secs(120);
@@ -99,6 +102,9 @@ fn replicated(bench: &Bench, brokers: &[Broker], note: &mut impl FnMut(&'static 
     let mut half = load::open_loop(leader.peer()?, &large, per_second, time.min(HALF_PEAK_TIME))?;
     note(&rows::CLUSTER_HALF_P50, half.quantile_ms(0.5));
     note(&rows::CLUSTER_HALF_P999, half.quantile_ms(0.999));
+    let mut same = load::open_loop(leader.peer()?, &large, SAME_PER_SECOND, HALF_PEAK_TIME)?;
+    note(&rows::CLUSTER_SAME_P50, same.quantile_ms(0.5));
+    note(&rows::CLUSTER_SAME_P999, same.quantile_ms(0.999));
     let count = bench.scaled(SMALL_REQUESTS);
     let before = all_cpu(brokers)?;
     load::closed_loop(&mut leader, &small, count, IN_FLIGHT)?;

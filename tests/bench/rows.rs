@@ -73,6 +73,9 @@ pub static CLUSTER_1K: Row =
 pub static CLUSTER_HALF_P50: Row =
     row("3 brokers, acks=all RF 3, 64 KB batches at half of the own peak: p50 ms", 2, Goal::Open);
 pub static CLUSTER_HALF_P999: Row = row("64 KB batches at half of the own peak: p99.9 ms", 2, Goal::TimesKafka(0.2));
+pub static CLUSTER_SAME_P50: Row =
+    row("3 brokers, acks=all RF 3, 300 batches of 64 KB a second from both: p50 ms", 2, Goal::Open);
+pub static CLUSTER_SAME_P999: Row = row("300 batches of 64 KB a second from both: p99.9 ms", 2, Goal::TimesKafka(0.2));
 pub static CLUSTER_NEW_TOPIC: Row =
     row("3 brokers: create a topic to its first acknowledged write, ms", 1, Goal::AtMost(30.0));
 pub static CLUSTER_MOVE: Row = row("3 brokers: a reassignment of 2 GB, s", 2, Goal::TimesKafka(0.5));
@@ -188,6 +191,8 @@ static ROWS: [&Row; 71] = [
     &CLUSTER_1K,
     &CLUSTER_HALF_P50,
     &CLUSTER_HALF_P999,
+    &CLUSTER_SAME_P50,
+    &CLUSTER_SAME_P999,
     &CLUSTER_NEW_TOPIC,
     &CLUSTER_MOVE,
     &CLUSTER_FAILOVER,

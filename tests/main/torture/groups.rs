@@ -1,6 +1,6 @@
 //! Groups whose offsets go back, that skip, process twice, or obey a member of yesterday.
 
-use super::history::{End, Outcome, Step, Txn, What};
+use super::history::{End, Fault, Outcome, Step, Txn, What};
 use super::judge::Check;
 use super::made::*;
 
@@ -32,6 +32,26 @@ fn what_a_group_is_told_was_committed_and_not_overwritten() {
     made(1).assert_only(Check::GroupOffset, 1);
     made(-1).assert_only(Check::GroupOffset, -1);
     made(3).assert_only(Check::GroupOffset, 3);
+}
+
+#[test]
+fn coordinator_that_was_cut_off_from_zookeeper_may_tell_what_was_committed_before() {
+    let made = |fault: &str, answer, at_once: bool| {
+        let (mut made, all) = three();
+        made.polled(MEMBER, &all[..2]).add(MEMBER, commit(1, 1, Outcome::Ok)).add(MEMBER, commit(1, 2, Outcome::Ok));
+        let fault = Fault { name: fault.into(), whom: "broker 1".into() };
+        if at_once {
+            made.add(OTHER_MEMBER, told(answer)).add(DRIVER, What::Fault(Box::new(fault))).meanwhile();
+        } else {
+            made.add(DRIVER, What::Fault(Box::new(fault))).later(2_000_000).add(OTHER_MEMBER, told(answer));
+        }
+        made.there(&all);
+        made
+    };
+    made("cut-zookeeper", 1, true).assert_excused(&[Check::GroupOffset]);
+    made("cut-zookeeper", 3, true).assert_only(Check::GroupOffset, 3);
+    made("cut-controller", 1, true).assert_only(Check::GroupOffset, 1);
+    made("cut-zookeeper", 1, false).assert_only(Check::GroupOffset, 1);
 }
 
 #[test]

@@ -119,6 +119,12 @@ impl Made {
         self
     }
 
+    /// So many microseconds pass.
+    pub fn later(&mut self, micros: u64) -> &mut Self {
+        self.now += micros;
+        self
+    }
+
     fn verdict(&self) -> Verdict {
         judge(&self.history)
     }

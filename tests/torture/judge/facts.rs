@@ -1,6 +1,7 @@
 //! What several checks look up: who is what, what became of each value, what was there in the end, and what may have been lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 use super::finding::{Check, Excuse, Finding, Verdict};
 use super::history::{
@@ -25,7 +26,12 @@ pub struct Facts<'h> {
     /// Topics that are deleted, or may be.
     pub deleted: HashSet<u16>,
     cuts: HashMap<Tp, Vec<Cut>>,
+    /// When a broker was cut off from ZooKeeper alone, in microseconds.
+    cut_off: Vec<Range<u64>>,
 }
+
+/// A broker that may talk with ZooKeeper again is told within this that it has lost what it coordinated, in microseconds.
+const TOLD_WITHIN: u64 = 1_000_000;
 
 /// A send.
 #[derive(Clone, Copy)]
@@ -79,6 +85,7 @@ impl<'h> Facts<'h> {
             compacted: HashSet::new(),
             deleted: HashSet::new(),
             cuts: HashMap::new(),
+            cut_off: Vec::new(),
         };
         for (index, event) in history.events.iter().enumerate() {
             facts.take(index, event, verdict);
@@ -121,6 +128,9 @@ impl<'h> Facts<'h> {
                 }
                 _ => {}
             },
+            What::Fault(fault) if fault.name == "cut-zookeeper" => {
+                self.cut_off.push(event.begin..event.end + TOLD_WITHIN);
+            }
             What::Saw(sight) => match &**sight {
                 Sight::Contents { tp, isolation, records } => {
                     self.contents.insert((*tp, *isolation), (index, records));
@@ -250,6 +260,12 @@ impl<'h> Facts<'h> {
         let is_thrown_away = matches!(outcome, Outcome::Unknown(why) if &**why == "PurgeQueue");
         let is_before = other.writer == value.writer && other.number < value.number;
         (is_thrown_away && is_before).then_some(Excuse::ReusedSequence)
+    }
+
+    /// A broker was cut off from ZooKeeper while an event went on: it may have been asked, and have lost what it coordinated unawares.
+    pub fn cut_off_coordinator(&self, event: &Event) -> Option<Excuse> {
+        let overlaps = |cut: &&Range<u64>| cut.start < event.end && event.begin < cut.end;
+        self.cut_off.iter().find(overlaps).map(|_| Excuse::CutOffCoordinator)
     }
 
     /// All power was lost, sometime before `by`: what coordinators knew may be gone.

@@ -105,6 +105,9 @@ pub enum Excuse {
     /// A client gave the sequence number of a record that it had sent, and then threw away with its transaction, to another one, and was
     /// told that this is there already: librdkafka 2.12 does when the record waits to be sent again.
     ReusedSequence,
+    /// A coordinator that was cut off from ZooKeeper answered what it knew, while another one knew more already: that of Apache Kafka does
+    /// too (`--target apache --faults cut-zookeeper --workload groups --seed 601`).
+    CutOffCoordinator,
 }
 
 /// One thing that is not as it should be.
@@ -177,6 +180,7 @@ impl fmt::Display for Finding {
             Some(Excuse::Loss(Cause::AllLostPower)) => write!(f, " [excused: all brokers lost power]"),
             Some(Excuse::NewEpoch) => write!(f, " [excused: sent again under another epoch]"),
             Some(Excuse::ReusedSequence) => write!(f, " [excused: its client used a sequence number twice]"),
+            Some(Excuse::CutOffCoordinator) => write!(f, " [excused: a broker was cut off from ZooKeeper]"),
         }
     }
 }

@@ -75,7 +75,9 @@ pub fn committed_offsets(facts: &Facts, verdict: &mut Verdict) {
             };
             let finding = Finding::new(Check::GroupOffset, text).at(tp, offset);
             let shown = latest.map(|latest| latest.event).into_iter().chain([index]);
-            verdict.add(finding.shown_by(shown).excused_by(facts.power_lost_before(event.end)));
+            let was_committed = commits.iter().any(|commit| commit.offset == offset && commit.begin <= event.end);
+            let stale = facts.cut_off_coordinator(event).filter(|_| was_committed);
+            verdict.add(finding.shown_by(shown).excused_by(facts.power_lost_before(event.end).or(stale)));
         }
     }
 }
