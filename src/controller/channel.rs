@@ -5,7 +5,7 @@
 //! the address where its listener is bound. Answers come back as events. A sender also notices when its broker's connection closes and
 //! nobody listens there any more: `on/dead_process` acts on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -40,6 +40,8 @@ struct Channel {
     // when its session ends.
     queue: mpsc::UnboundedSender<ControlRequest>,
     target: watch::Sender<Target>,
+    /// It has answered a request, or was found dead, or neither yet.
+    is_there: watch::Receiver<Option<bool>>,
     sender: JoinHandle<()>,
 }
 
@@ -60,6 +62,7 @@ impl Channels {
         let client = BrokerClient::new(self.env.clone(), target.clone(), options.clone());
         let (queue, requests) = mpsc::unbounded_channel();
         let (target, targets) = watch::channel(target);
+        let (seen, is_there) = watch::channel(None);
         // Nobody takes himself for dead.
         let detect = if broker.id == settings.broker_id { Duration::ZERO } else { settings.dead_process_detect };
         let pulse = Pulse::new(detect);
@@ -68,6 +71,7 @@ impl Channels {
             epoch: broker.epoch,
             client,
             targets,
+            seen,
             options,
             detect,
             pulse: if suspected { pulse.found_dead() } else { pulse },
@@ -76,7 +80,7 @@ impl Channels {
             events: self.events.clone(),
         };
         let sender = self.env.tasks.spawn(Lane::Control, "controller-sender", sender.run(requests));
-        self.by_broker.insert(broker.id, Channel { queue, target, sender });
+        self.by_broker.insert(broker.id, Channel { queue, target, is_there, sender });
     }
 
     /// The broker may have another address: its sender goes there from its next try on, with what it has queued. Kafka's keeps the old one.
@@ -84,6 +88,22 @@ impl Channels {
         if let (Some(channel), Some(target)) = (self.by_broker.get(&broker.id), target_of(broker, settings)) {
             channel.target.send_if_modified(|now| std::mem::replace(now, target.clone()) != target);
         }
+    }
+
+    /// Waits until each of these brokers has answered a request or is found dead, or the time is over.
+    pub(super) async fn await_answers(&self, brokers: &BTreeSet<BrokerId>, within: Duration) {
+        let channels = brokers.iter().filter_map(|id| self.by_broker.get(id));
+        let answers = channels.map(|channel| {
+            let mut is_there = channel.is_there.clone();
+            async move { drop(is_there.wait_for(Option::is_some).await) }
+        });
+        // Who has not answered by then is asked for by `has_answered`.
+        let _ = tokio::time::timeout(within, futures_util::future::join_all(answers)).await;
+    }
+
+    /// The broker has answered a request of this term: its process is there, whatever becomes of it next.
+    pub(super) fn has_answered(&self, broker: BrokerId) -> bool {
+        self.by_broker.get(&broker).is_some_and(|channel| *channel.is_there.borrow() == Some(true))
     }
 
     /// Ends the sender of a broker at once; what it had queued is lost.
@@ -139,6 +159,7 @@ struct Sender {
     client: BrokerClient,
     /// Where it is to be found.
     targets: watch::Receiver<Target>,
+    seen: watch::Sender<Option<bool>>,
     options: ClientOptions,
     detect: Duration,
     pulse: Pulse,
@@ -199,6 +220,7 @@ impl Sender {
     fn failed(&mut self, error: &ClientError) {
         // A connection that was made and broke says nothing: the next attempt to connect will.
         if error.is_connect() && self.pulse.failed(error.is_refused(), self.env.clock.now()) == Beat::Died {
+            self.seen.send_replace(Some(false));
             self.events.put(Event::ProcessDied(self.broker, self.epoch));
         }
     }
@@ -210,6 +232,7 @@ impl Sender {
             match self.try_send(request).await {
                 Ok(event) => {
                     self.connected();
+                    self.seen.send_replace(Some(true));
                     event.into_iter().for_each(|event| self.events.put(event));
                     return;
                 }

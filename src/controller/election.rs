@@ -26,7 +26,8 @@ pub enum Strategy {
     /// that was not on disk. A leader among them would make the others drop what they still have; a follower would when it is elected
     /// before it has caught up, so it leaves the ISR. Where all have registered since, the leader leads again, but in another epoch: in the
     /// old one it would write other records at the offsets that it has lost, and nobody could tell them from those that the others
-    /// still have. Not in Kafka.
+    /// still have. The same where none of the others answers: a registration may outlive its process, and an ISR of the dead would keep
+    /// everybody else from leading. Not in Kafka.
     Restarted,
 }
 
@@ -41,6 +42,8 @@ pub struct Candidates<'a> {
     pub live_or_shutting_down: &'a [BrokerId],
     /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
+    /// Those that have answered this controller, any order ([`Strategy::Restarted`] only).
+    pub answering: &'a [BrokerId],
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,
     /// The cluster knows leader recovery (IBP 3.2 and later, KIP-704).
@@ -86,19 +89,28 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
             let leader = among.replicas.first().copied().filter(|id| is_live(id) && in_isr(id))?;
             Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
         }
-        Strategy::ControlledShutdown | Strategy::Restarted => {
+        Strategy::ControlledShutdown => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let leaving = |id: &BrokerId| among.shutting_down.contains(id);
-            let stays = |id: &BrokerId| up(id) && in_isr(id) && !leaving(id);
-            let next = among.replicas.iter().copied().find(stays);
-            let restarted = strategy == Strategy::Restarted;
-            if restarted && next.is_none() && up(&current.leader) && in_isr(&current.leader) {
-                let state = current.with_leader(current.leader);
-                return Some(Elected { state, recipients: in_order(&up), unclean: false });
-            }
-            let leader = if restarted && stays(&current.leader) { current.leader } else { next? };
+            let leader = among.replicas.iter().copied().find(|id| up(id) && in_isr(id) && !leaving(id))?;
             let isr = current.isr.iter().copied().filter(|id| !leaving(id)).collect();
             let state = LeaderAndIsr { isr, ..current.with_leader(leader) };
+            Some(Elected { state, recipients: in_order(&up), unclean: false })
+        }
+        Strategy::Restarted => {
+            let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
+            let has_restarted = |id: &BrokerId| among.shutting_down.contains(id);
+            let stayed = |id: &BrokerId| up(id) && in_isr(id) && !has_restarted(id) && among.answering.contains(id);
+            let next = Some(current.leader).filter(stayed).or_else(|| among.replicas.iter().copied().find(stayed));
+            let state = match next {
+                Some(leader) => {
+                    let isr = current.isr.iter().copied().filter(|id| !has_restarted(id)).collect();
+                    LeaderAndIsr { isr, ..current.with_leader(leader) }
+                }
+                None => Some(current.leader)
+                    .filter(|leader| up(leader) && in_isr(leader) && has_restarted(leader))
+                    .map(|leader| current.with_leader(leader))?,
+            };
             Some(Elected { state, recipients: in_order(&up), unclean: false })
         }
     }

@@ -3,8 +3,9 @@
 //! Called by the handlers. Every write is conditional on the partition epoch known or read and on the controller epoch. Requests go
 //! out at the end of a call, after the writes. A partition that can't move stays as it is, with the reason logged and returned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::context::{LeaderAndIsr, Leadership};
@@ -68,6 +69,20 @@ pub(super) fn from_znode(read: znode::PartitionState, version: i32) -> Leadershi
     }
 }
 
+/// A new controller waits so long for an answer of those that seem not to have restarted: a registration may outlive its process.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// A partition with other replicas in whose ISR somebody has restarted unseen.
+#[derive(Debug)]
+pub(super) struct Restarted {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Its leader has.
+    pub leader: bool,
+    /// Those in the ISR who are registered and have not.
+    pub others: Vec<BrokerId>,
+}
+
 impl Core {
     /// Gives partitions their first state of this term.
     pub(super) fn init_partition_states(&mut self, names: &[TopicPartition]) {
@@ -81,12 +96,18 @@ impl Core {
         }
     }
 
-    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR lives that has not, else the same ones in a
-    /// new epoch; takes followers that have out of the ISR. Before anybody is told who leads: a restarted leader does not know yet that it
-    /// is, and nobody has copied from it.
-    pub(super) async fn replace_restarted(&mut self, candidates: &[TopicPartition]) -> Outcome {
-        let stays = |name: &&TopicPartition| !self.ctx.is_queued_for_deletion(&name.topic);
-        let concerned: Vec<TopicPartition> = candidates.iter().filter(stays).cloned().collect();
+    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR answers that has not, else the same ones in a
+    /// new epoch; takes followers that have out of the ISR, where one is left in it that answers and has not. Before anybody is told who
+    /// leads: a restarted leader does not know yet that it is, and nobody has copied from it.
+    pub(super) async fn replace_restarted(&mut self, restarted: &[Restarted]) -> Outcome {
+        let restarted: Vec<&Restarted> =
+            restarted.iter().filter(|found| !self.ctx.is_queued_for_deletion(&found.partition.topic)).collect();
+        let others: BTreeSet<BrokerId> = restarted.iter().flat_map(|found| &found.others).copied().collect();
+        self.channels.await_answers(&others, ANSWER_WITHIN).await;
+        let is_concerned =
+            |found: &&&Restarted| found.leader || found.others.iter().any(|id| self.channels.has_answered(*id));
+        let concerned: Vec<TopicPartition> =
+            restarted.iter().filter(is_concerned).map(|found| found.partition.clone()).collect();
         if concerned.is_empty() {
             return Ok(());
         }
@@ -262,6 +283,8 @@ impl Core {
         }
         let unclean = self.unclean_topics(&current, strategy).await?;
         let shutting_down: Vec<BrokerId> = self.ctx.shutting_down.iter().copied().collect();
+        let answering: Vec<BrokerId> =
+            self.ctx.brokers.keys().copied().filter(|id| self.channels.has_answered(*id)).collect();
         let mut elected = Vec::with_capacity(current.len());
         for (name, state) in current {
             let Some(partition) = self.ctx.partition(&name) else { continue };
@@ -279,6 +302,7 @@ impl Core {
                 live: &live,
                 live_or_shutting_down: &online(true),
                 shutting_down: restarted.get(&name).unwrap_or(&shutting_down),
+                answering: &answering,
                 unclean_allowed: unclean.get(&name.topic).copied().unwrap_or(false),
                 leader_recovery: self.settings.leader_recovery,
             };

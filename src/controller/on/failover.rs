@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::{BrokerId, TopicPartition};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
+use crate::controller::partition_state::Restarted;
 use crate::zk::store::{self, StoreError};
 use crate::zk::znode::{delete_topics, feature, isr_change, log_dir_event, topic};
 
@@ -85,7 +86,7 @@ impl Core {
 
     /// Brokers, topics, leaders: everything from ZooKeeper, watched before it is read. Returns the partitions in whose ISR
     /// somebody has restarted unseen.
-    async fn load_context(&mut self) -> Outcome<Vec<TopicPartition>> {
+    async fn load_context(&mut self) -> Outcome<Vec<Restarted>> {
         self.ctx.brokers = self.read_brokers().await?;
         let names = self.list_and_watch(topic::PATH, || Event::TopicChange).await?;
         let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
@@ -98,9 +99,8 @@ impl Core {
         Ok(restarted)
     }
 
-    /// Leader and ISR of every partition. Returns those that have other replicas and in whose ISR somebody has registered since their state
-    /// was written: the leader, or others than one who lives and has not.
-    async fn load_leadership(&mut self) -> Outcome<Vec<TopicPartition>> {
+    /// Leader and ISR of every partition. Returns those in whose ISR somebody has registered since their state was written.
+    async fn load_leadership(&mut self) -> Outcome<Vec<Restarted>> {
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         let read = self.read_states_with_age(&all).await?;
         let mut restarted = Vec::new();
@@ -108,12 +108,12 @@ impl Core {
             let Some((leadership, age)) = read else { continue };
             let state = &leadership.state;
             let since = self.ctx.registered_since(age);
+            let leader = since.contains(&state.leader);
             let has_others = self.ctx.replicas(&name).len() > 1;
-            let is_new = |id: &BrokerId| since.contains(id);
-            let is_older = |id: &BrokerId| self.ctx.is_live(*id) && !is_new(id);
-            let has_older = state.isr.iter().any(is_older);
-            if has_others && (is_new(&state.leader) || has_older && state.isr.iter().any(is_new)) {
-                restarted.push(name.clone());
+            if has_others && (leader || state.isr.iter().any(|id| since.contains(id))) {
+                let stayed = |id: &BrokerId| self.ctx.is_live(*id) && !since.contains(id);
+                let others = state.isr.iter().copied().filter(stayed).collect();
+                restarted.push(Restarted { partition: name.clone(), leader, others });
             }
             self.ctx.set_leadership(&name, leadership);
         }

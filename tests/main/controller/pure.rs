@@ -17,6 +17,7 @@ fn among<'a>(replicas: &'a [BrokerId], live: &'a [BrokerId]) -> Candidates<'a> {
         live,
         live_or_shutting_down: live,
         shutting_down: &[],
+        answering: &[],
         unclean_allowed: false,
         leader_recovery: true,
     }

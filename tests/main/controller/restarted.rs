@@ -68,6 +68,19 @@ async fn leader_that_restarted_unseen_with_all_in_sync_leads_in_another_epoch() 
     assert_eq!(state(&world, 2), (0.into(), 1.into(), json!([0])), "only its follower has");
 }
 
+/// A registration outlives its process. Were the ISR left to the dead, nobody could lead until it is back.
+#[tokio::test(start_paused = true)]
+async fn process_that_died_registered_does_not_get_the_isr_for_itself() {
+    let (world, mut nodes) = bereft(&[&[1, 2], &[2, 1]], &[2]).await;
+    nodes[1].die();
+    let _next = takes_over(&mut nodes[0]).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])), "the leader is dead");
+    let (leader, epoch, isr) = state(&world, 1);
+    assert_eq!((leader, isr), (2.into(), json!([2])), "the follower is");
+    assert_ne!(epoch, 0, "the leader has restarted");
+}
+
 /// It may lack what the others have, and would be elected before it has copied that if its leader died now.
 #[tokio::test(start_paused = true)]
 async fn follower_that_restarted_unseen_leaves_the_isr_and_its_leader_stays() {

@@ -109,3 +109,20 @@ fn what_is_there_and_nobody_was_given_is_unseen_if_anybody_was_to_read_it() {
     nobody.sent(v(0), 0).there(&[(0, v(0))]).assert_clean();
     nobody.add(READER, What::Assigned(Box::new([(TP, None)]))).assert_only(Check::Unseen, 0);
 }
+
+#[test]
+fn last_record_before_a_rebalance_may_be_given_once_more_behind_it() {
+    let made = |assigned: bool, from: usize| {
+        let (mut made, all) = four();
+        made.polled(MEMBER, &all[..3]);
+        if assigned {
+            made.add(MEMBER, What::Assigned(Box::default()));
+        }
+        made.polled(MEMBER, &all[from..]).there(&all);
+        made
+    };
+    made(true, 3).assert_clean();
+    made(true, 2).assert_excused(&[Check::NonmonotonicPoll]);
+    made(false, 2).assert_only(Check::NonmonotonicPoll, 2);
+    made(true, 1).assert_only(Check::NonmonotonicPoll, 1);
+}

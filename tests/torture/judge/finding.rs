@@ -108,6 +108,9 @@ pub enum Excuse {
     /// A coordinator that was cut off from ZooKeeper answered what it knew, while another one knew more already: that of Apache Kafka does
     /// too (`--target apache --faults cut-zookeeper --workload groups --seed 601`).
     CutOffCoordinator,
+    /// A member was given the last record before a cooperative rebalance once more behind it: librdkafka 2.12 pauses and resumes what the
+    /// member keeps, and goes on from where the application was a moment before.
+    Rebalance,
 }
 
 /// One thing that is not as it should be.
@@ -180,6 +183,7 @@ impl fmt::Display for Finding {
             Some(Excuse::Loss(Cause::AllLostPower)) => write!(f, " [excused: all brokers lost power]"),
             Some(Excuse::NewEpoch) => write!(f, " [excused: sent again under another epoch]"),
             Some(Excuse::ReusedSequence) => write!(f, " [excused: its client used a sequence number twice]"),
+            Some(Excuse::Rebalance) => write!(f, " [excused: its client goes a step back in a rebalance]"),
             Some(Excuse::CutOffCoordinator) => write!(f, " [excused: a broker was cut off from ZooKeeper]"),
         }
     }

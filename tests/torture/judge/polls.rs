@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::facts::{Facts, polls};
-use super::finding::{Check, Finding, Verdict};
+use super::finding::{Check, Excuse, Finding, Verdict};
 use super::history::{ClientId, Event, Isolation, Polled, Tp, Value, What};
 
 /// Where a reader is in a partition.
@@ -21,6 +21,8 @@ struct Reader {
     positions: HashMap<Tp, Position>,
     /// When it was last told to read a partition from elsewhere.
     turned: HashMap<Tp, u64>,
+    /// The last event that gave it partitions, or none more.
+    assigned: usize,
 }
 
 /// The offsets at which a reader of each isolation finds something, ascending.
@@ -64,7 +66,10 @@ pub fn order(facts: &Facts, verdict: &mut Verdict) {
     for (index, event) in facts.history.events.iter().enumerate() {
         let reader = readers.entry(event.by).or_default();
         match &event.what {
-            What::Assigned(assigned) => assigned.iter().for_each(|(tp, from)| reader.turn(*tp, *from, index, event)),
+            What::Assigned(assigned) => {
+                reader.assigned = index;
+                assigned.iter().for_each(|(tp, from)| reader.turn(*tp, *from, index, event));
+            }
             What::Revoked { tps, .. } => tps.iter().for_each(|tp| reader.turn(*tp, None, index, event)),
             What::Seek { tp, to } => reader.turn(*tp, Some(*to), index, event),
             What::Refused { tp, offset, why } => {
@@ -118,7 +123,9 @@ impl Reader {
                 let check = if inside { Check::InternalNonmonotonicPoll } else { Check::NonmonotonicPoll };
                 let text = format!("{who} was given it after it was at {}", before.last);
                 let finding = Finding::new(check, text).at(tp, seen.offset).of([seen.value]);
-                verdict.add(finding.shown_by([before.event, index]).excused_by(facts.rewritten(tp, before.last)));
+                let is_once_more = seen.offset == before.last && self.assigned > before.event;
+                let excuse = facts.rewritten(tp, before.last).or(is_once_more.then_some(Excuse::Rebalance));
+                verdict.add(finding.shown_by([before.event, index]).excused_by(excuse));
                 continue;
             }
             let skipped = known.between(tp, facts.isolation(event.by), before.last, seen.offset);
