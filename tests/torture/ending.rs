@@ -21,6 +21,8 @@ use crate::view::ends;
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 /// Reading a whole topic.
 const READ_WITHIN: Duration = Duration::from_secs(120);
+/// Who is given nothing for so long is given nothing more: nobody leads a partition.
+const NEXT_WITHIN: Duration = Duration::from_secs(20);
 /// Followers have all that the leader has within this, when nobody writes.
 const EQUAL_WITHIN: Duration = Duration::from_secs(20);
 
@@ -62,9 +64,10 @@ pub fn contents(
     consumer.assign(&places).expect("an assignment");
     let mut records: BTreeMap<Tp, Vec<Seen>> = topic.tps().map(|tp| (tp, Vec::new())).collect();
     let since = Instant::now();
-    let mut looked = Instant::now();
-    while since.elapsed() < READ_WITHIN {
+    let (mut looked, mut given) = (since, since);
+    while since.elapsed() < READ_WITHIN && given.elapsed() < NEXT_WITHIN {
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+            given = Instant::now();
             let tp = Tp { topic: topic.number, partition: message.partition() as u16 };
             records.entry(tp).or_default().push(seen(&message));
             continue;
