@@ -484,6 +484,7 @@ fn controller_settings(id: BrokerId, config: &BrokerConfig, own_address: Target)
         feature_version: if ibp >= (3, 3) { 2 } else { 1 },
         delete_topic_enable: config.delete_topic_enable,
         unclean_leader_election: config.log.unclean_leader_election_enable,
+        min_insync_replicas: config.log.min_insync_replicas,
         auto_leader_rebalance: config.auto_leader_rebalance_enable,
         imbalance_check_interval: Duration::from_secs(
             u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1),

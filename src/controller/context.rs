@@ -89,6 +89,9 @@ pub struct Partition {
     pub state: PartitionState,
     /// Where its replicas are; one that is missing is [`ReplicaState::NonExistent`].
     pub replicas: BTreeMap<BrokerId, ReplicaState>,
+    /// Members of the ISR that restarted unseen and may lack the end of their logs, while no other was there to lead; until a leader is
+    /// elected.
+    pub doubtful: BTreeSet<BrokerId>,
 }
 
 impl Partition {
@@ -131,6 +134,8 @@ pub struct Context {
     pub shutting_down: BTreeSet<BrokerId>,
     /// Those of `shutting_down` that did not ask: nobody listens where they were.
     pub presumed_dead: BTreeSet<BrokerId>,
+    /// Registered since before this term, and had not answered when they were asked: a registration may outlive its process.
+    pub unheard: BTreeSet<BrokerId>,
     /// Replicas in failed log directories, by broker.
     pub offline_dirs: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
     /// Topics by name.
@@ -236,6 +241,11 @@ impl Context {
         if let Some(partition) = self.partition_mut(of) {
             partition.leadership = Some(leadership);
         }
+    }
+
+    /// Nobody leads it, and of its ISR only one is there, who may lack the end of its log: it waits for another one.
+    pub fn waits_for_another(&self, of: &TopicPartition) -> bool {
+        self.partition(of).is_some_and(|p| p.state == PartitionState::Offline && !p.doubtful.is_empty())
     }
 
     /// Forgets a topic.

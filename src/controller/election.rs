@@ -3,6 +3,8 @@
 //! Called by `partition_state.rs` with a state known or read from ZooKeeper. "Live" is the caller's word: registered, not shutting
 //! down, and the partition not in a failed log directory of that broker.
 
+use std::collections::BTreeSet;
+
 use super::context::LeaderAndIsr;
 use crate::base::BrokerId;
 use crate::base::ids::NO_BROKER;
@@ -38,12 +40,14 @@ pub struct Candidates<'a> {
     pub replicas: &'a [BrokerId],
     /// Those that live and do not shut down, any order.
     pub live: &'a [BrokerId],
-    /// Those that live or shut down, any order ([`Strategy::ControlledShutdown`] and [`Strategy::Restarted`] only).
+    /// Those that live or shut down, any order ([`Strategy::ControlledShutdown`], and [`Strategy::Restarted`] without those of whom nothing
+    /// was heard).
     pub live_or_shutting_down: &'a [BrokerId],
     /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
-    /// Those that have answered this controller, any order ([`Strategy::Restarted`] only).
-    pub answering: &'a [BrokerId],
+    /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead; two of them do, as one
+    /// failure costs only one its end. Whom another one is preferred to has to come back into the ISR.
+    pub doubtful: &'a BTreeSet<BrokerId>,
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,
     /// The cluster knows leader recovery (IBP 3.2 and later, KIP-704).
@@ -68,43 +72,58 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
     let in_order = |wanted: &dyn Fn(&BrokerId) -> bool| -> Vec<BrokerId> {
         among.replicas.iter().copied().filter(|id| wanted(id)).collect()
     };
+    let is_sure = |id: &BrokerId| !among.doubtful.contains(id);
+    // The first of these that is sure, else the leader that was or the first, if there are others.
+    let next = |of: Vec<BrokerId>| -> Option<(BrokerId, bool)> {
+        let sure = of.iter().copied().find(is_sure).map(|id| (id, true));
+        let is_enough = of.len() > 1 || current.isr.len() == 1;
+        let doubtful = Some(current.leader).filter(|id| of.contains(id)).or(of.first().copied());
+        sure.or_else(|| doubtful.filter(|_| is_enough).map(|id| (id, false)))
+    };
+    let isr_without = |leaving: &dyn Fn(&BrokerId) -> bool, led_by_sure: bool| -> Vec<BrokerId> {
+        current.isr.iter().copied().filter(|id| !leaving(id) && (is_sure(id) || !led_by_sure)).collect()
+    };
     match strategy {
         Strategy::Offline { .. } => {
-            let clean = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id));
-            let unclean = among.unclean_allowed.then(|| among.replicas.iter().copied().find(is_live)).flatten();
-            let leader = clean.or(unclean)?;
-            let (isr, recovering) = if clean.is_some() {
-                (current.isr.iter().copied().filter(is_live).collect(), current.recovering)
-            } else {
-                (vec![leader], among.leader_recovery || current.recovering)
+            let clean = next(in_order(&|id| is_live(id) && in_isr(id)));
+            let unclean = || {
+                let of_isr = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id));
+                of_isr.or_else(|| among.replicas.iter().copied().find(is_live)).filter(|_| among.unclean_allowed)
+            };
+            let (leader, isr, recovering) = match clean {
+                Some((leader, sure)) => (leader, isr_without(&|id| !is_live(id), sure), current.recovering),
+                None => {
+                    let leader = unclean()?;
+                    (leader, vec![leader], among.leader_recovery || current.recovering)
+                }
             };
             let state = LeaderAndIsr { isr, recovering, ..current.with_leader(leader) };
             Some(Elected { state, recipients: in_order(&is_live), unclean: clean.is_none() })
         }
         Strategy::Reassign => {
-            let leader = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id))?;
+            let leader = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id) && is_sure(id))?;
             Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
         }
         Strategy::Preferred => {
-            let leader = among.replicas.first().copied().filter(|id| is_live(id) && in_isr(id))?;
+            let leader = among.replicas.first().copied().filter(|id| is_live(id) && in_isr(id) && is_sure(id))?;
             Some(Elected { state: current.with_leader(leader), recipients: among.replicas.to_vec(), unclean: false })
         }
         Strategy::ControlledShutdown => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let leaving = |id: &BrokerId| among.shutting_down.contains(id);
-            let leader = among.replicas.iter().copied().find(|id| up(id) && in_isr(id) && !leaving(id))?;
-            let isr = current.isr.iter().copied().filter(|id| !leaving(id)).collect();
+            let (leader, sure) = next(in_order(&|id| up(id) && in_isr(id) && !leaving(id)))?;
+            let isr = isr_without(&leaving, sure);
             let state = LeaderAndIsr { isr, ..current.with_leader(leader) };
             Some(Elected { state, recipients: in_order(&up), unclean: false })
         }
         Strategy::Restarted => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let has_restarted = |id: &BrokerId| among.shutting_down.contains(id);
-            let stayed = |id: &BrokerId| up(id) && in_isr(id) && !has_restarted(id) && among.answering.contains(id);
+            let stayed = |id: &BrokerId| up(id) && in_isr(id) && !has_restarted(id);
             let next = Some(current.leader).filter(stayed).or_else(|| among.replicas.iter().copied().find(stayed));
             let state = match next {
                 Some(leader) => {
-                    let isr = current.isr.iter().copied().filter(|id| !has_restarted(id)).collect();
+                    let isr = isr_without(&has_restarted, false);
                     LeaderAndIsr { isr, ..current.with_leader(leader) }
                 }
                 None => Some(current.leader)

@@ -77,8 +77,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Restarted {
     /// Which.
     pub partition: TopicPartition,
-    /// Its leader has.
-    pub leader: bool,
+    /// Those in the ISR who have.
+    pub members: BTreeSet<BrokerId>,
     /// Those in the ISR who are registered and have not.
     pub others: Vec<BrokerId>,
 }
@@ -96,23 +96,68 @@ impl Core {
         }
     }
 
-    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR answers that has not, else the same ones in a
-    /// new epoch; takes followers that have out of the ISR, where one is left in it that answers and has not. Before anybody is told who
-    /// leads: a restarted leader does not know yet that it is, and nobody has copied from it.
-    pub(super) async fn replace_restarted(&mut self, restarted: &[Restarted]) -> Outcome {
-        let restarted: Vec<&Restarted> =
-            restarted.iter().filter(|found| !self.ctx.is_queued_for_deletion(&found.partition.topic)).collect();
+    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR answers that has not, and takes all that have
+    /// out of the ISR. Where none answers, the restarted leader leads in a new epoch, but not alone of several, if the topic
+    /// promises that a record survives one of them. Before anybody is told who leads: a restarted leader does not know yet that
+    /// it is, and nobody has copied from it.
+    pub(super) async fn replace_restarted(&mut self, restarted: Vec<Restarted>) -> Outcome {
+        let restarted: Vec<Restarted> =
+            restarted.into_iter().filter(|found| !self.ctx.is_queued_for_deletion(&found.partition.topic)).collect();
         let others: BTreeSet<BrokerId> = restarted.iter().flat_map(|found| &found.others).copied().collect();
         self.channels.await_answers(&others, ANSWER_WITHIN).await;
-        let is_concerned =
-            |found: &&&Restarted| found.leader || found.others.iter().any(|id| self.channels.has_answered(*id));
-        let concerned: Vec<TopicPartition> =
-            restarted.iter().filter(is_concerned).map(|found| found.partition.clone()).collect();
-        if concerned.is_empty() {
+        self.ctx.unheard = others.into_iter().filter(|id| !self.channels.has_answered(*id)).collect();
+        let (led, bereft): (Vec<_>, Vec<_>) =
+            restarted.into_iter().partition(|found| found.others.iter().any(|id| !self.ctx.unheard.contains(id)));
+        let mut concerned: Vec<TopicPartition> = led.into_iter().map(|found| found.partition).collect();
+        concerned.extend(self.doubt(bereft).await?);
+        self.elect_anew(&concerned).await
+    }
+
+    async fn elect_anew(&mut self, concerned: &[TopicPartition]) -> Outcome {
+        let Some(first) = concerned.first() else { return Ok(()) };
+        tracing::warn!(partitions = concerned.len(), %first, "replicas in sync have restarted unseen: electing anew");
+        self.move_partitions(concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
+    }
+
+    /// Partitions of whose ISR nobody is there but who has restarted unseen. Returns those whose leader may lead again; those that one
+    /// replica alone would lead are offline until another one is there.
+    async fn doubt(&mut self, bereft: Vec<Restarted>) -> Outcome<Vec<TopicPartition>> {
+        let topics: BTreeSet<Arc<str>> = bereft.iter().map(|found| found.partition.topic.clone()).collect();
+        let promises = topics.iter().map(|topic| async { Ok((topic.clone(), self.min_insync_replicas(topic).await?)) });
+        let promises: BTreeMap<Arc<str>, i32> =
+            futures_util::future::join_all(promises).await.into_iter().collect::<Outcome<_>>()?;
+        let mut again = Vec::new();
+        for Restarted { partition: name, members, .. } in bereft {
+            let Some(state) = self.ctx.leadership(&name).map(|known| known.state.clone()) else { continue };
+            let is_promised = state.isr.len() > 1 && promises.get(&name.topic).is_some_and(|min| *min > 1);
+            let leads = members.contains(&state.leader);
+            if is_promised && members.len() < 2 {
+                tracing::warn!(partition = %name, restarted = ?members, isr = ?state.isr,
+                    "nobody leads: of the in-sync replicas only one is there, which restarted unseen and may lack what was acknowledged; \
+                     start another one of them, or let this one lead by an unclean election");
+                if leads {
+                    self.set_partition_state(&name, PartitionState::Offline);
+                }
+            } else if leads {
+                again.push(name.clone());
+            }
+            if is_promised && let Some(partition) = self.ctx.partition_mut(&name) {
+                partition.doubtful = members;
+            }
+        }
+        Ok(again)
+    }
+
+    /// A broker of which nothing was heard before has answered: where it leads, what was put off for it is done.
+    pub(super) async fn settle_doubts(&mut self, broker: BrokerId) -> Outcome {
+        if !self.ctx.unheard.remove(&broker) {
             return Ok(());
         }
-        tracing::warn!(partitions = concerned.len(), first = %concerned[0], "replicas in sync have restarted unseen: electing anew");
-        self.move_partitions(&concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
+        let led = self.ctx.partitions_led_by(broker);
+        let doubtful =
+            |name: &TopicPartition| self.ctx.partition(name).is_some_and(|partition| !partition.doubtful.is_empty());
+        let concerned: Vec<TopicPartition> = led.into_iter().filter(doubtful).collect();
+        self.elect_anew(&concerned).await
     }
 
     /// Tries to bring those of `partitions` online that are new or offline and not about to be deleted.
@@ -283,8 +328,6 @@ impl Core {
         }
         let unclean = self.unclean_topics(&current, strategy).await?;
         let shutting_down: Vec<BrokerId> = self.ctx.shutting_down.iter().copied().collect();
-        let answering: Vec<BrokerId> =
-            self.ctx.brokers.keys().copied().filter(|id| self.channels.has_answered(*id)).collect();
         let mut elected = Vec::with_capacity(current.len());
         for (name, state) in current {
             let Some(partition) = self.ctx.partition(&name) else { continue };
@@ -292,8 +335,12 @@ impl Core {
                 Strategy::Reassign => partition.assignment.target(),
                 _ => partition.assignment.replicas.clone(),
             };
+            // Where somebody may lack records, those of whom nothing was heard do not count.
+            let is_careful = strategy == Strategy::Restarted || !partition.doubtful.is_empty();
+            let is_heard =
+                |id: &BrokerId| !is_careful || !self.ctx.unheard.contains(id) || self.channels.has_answered(*id);
             let online = |with_shutting_down: bool| -> Vec<BrokerId> {
-                let up = |id: &BrokerId| self.ctx.is_replica_online(*id, &name, with_shutting_down);
+                let up = |id: &BrokerId| self.ctx.is_replica_online(*id, &name, with_shutting_down) && is_heard(id);
                 replicas.iter().copied().filter(up).collect()
             };
             let live = online(false);
@@ -302,7 +349,7 @@ impl Core {
                 live: &live,
                 live_or_shutting_down: &online(true),
                 shutting_down: restarted.get(&name).unwrap_or(&shutting_down),
-                answering: &answering,
+                doubtful: &partition.doubtful,
                 unclean_allowed: unclean.get(&name.topic).copied().unwrap_or(false),
                 leader_recovery: self.settings.leader_recovery,
             };
@@ -358,6 +405,9 @@ impl Core {
         self.ctx.set_leadership(name, Leadership { controller_epoch: self.ctx.epoch, state: state.clone() });
         batch.add_leader_and_isr(&self.ctx, recipients.unwrap_or(&state.isr), name, is_new);
         self.set_partition_state(name, PartitionState::Online);
+        if let Some(partition) = self.ctx.partition_mut(name) {
+            partition.doubtful.clear();
+        }
         moved.insert(name.clone(), Ok(state));
     }
 
@@ -371,7 +421,8 @@ impl Core {
         let Strategy::Offline { allow_unclean } = strategy else { return Ok(unclean) };
         for (name, state) in partitions {
             let has_live_isr = state.isr.iter().any(|id| self.ctx.is_replica_online(*id, name, false));
-            if has_live_isr || unclean.contains_key(&name.topic) {
+            let is_sure = self.ctx.partition(name).is_none_or(|partition| partition.doubtful.is_empty());
+            if has_live_isr && is_sure || unclean.contains_key(&name.topic) {
                 continue;
             }
             let allowed = allow_unclean || self.is_unclean_enabled(&name.topic).await?;
@@ -382,15 +433,37 @@ impl Core {
 
     /// A topic's effective `unclean.leader.election.enable`: its own override, else the broker's.
     async fn is_unclean_enabled(&self, topic: &str) -> Outcome<bool> {
-        let entity = crate::zk::znode::config::ConfigEntity::topic(topic);
-        let overrides = match store::configs::read(&self.link.session, &entity).await {
-            Err(StoreError::Znode(error)) => {
-                tracing::error!(topic, "topic's config not understood, its unclean elections are off: {error}");
-                return Ok(false);
-            }
-            read => read?,
-        };
-        let own = overrides.get("unclean.leader.election.enable").map(|v| v.trim().eq_ignore_ascii_case("true"));
-        Ok(own.unwrap_or(self.settings.unclean_leader_election))
+        Ok(match self.topic_override(topic, "unclean.leader.election.enable").await? {
+            Override::Is(own) => own.eq_ignore_ascii_case("true"),
+            Override::None => self.settings.unclean_leader_election,
+            Override::Unknown => false,
+        })
     }
+
+    /// A topic's effective `min.insync.replicas`.
+    async fn min_insync_replicas(&self, topic: &str) -> Outcome<i32> {
+        let own = match self.topic_override(topic, "min.insync.replicas").await? {
+            Override::Is(own) => own.parse().ok(),
+            Override::None | Override::Unknown => None,
+        };
+        Ok(own.unwrap_or(self.settings.min_insync_replicas))
+    }
+
+    async fn topic_override(&self, topic: &str, key: &str) -> Outcome<Override> {
+        let entity = crate::zk::znode::config::ConfigEntity::topic(topic);
+        match store::configs::read(&self.link.session, &entity).await {
+            Err(StoreError::Znode(error)) => {
+                tracing::error!(topic, "topic's config not understood, its {key} is not known: {error}");
+                Ok(Override::Unknown)
+            }
+            read => Ok(read?.get(key).map_or(Override::None, |own| Override::Is(own.trim().to_string()))),
+        }
+    }
+}
+
+/// What a topic says of a key itself.
+enum Override {
+    Is(String),
+    None,
+    Unknown,
 }

@@ -74,7 +74,8 @@ impl Core {
                         if !partition.assignment.replicas.contains(&broker) {
                             partition.assignment.replicas.push(broker);
                         }
-                    } else {
+                    } else if !(self.ctx.waits_for_another(&name) && self.leads(broker, &name)) {
+                        // Who is waited with would lead on.
                         batch.add_leader_and_isr(&self.ctx, &[broker], &name, false);
                     }
                     self.set_replica_state(&name, broker, to);
@@ -117,8 +118,10 @@ impl Core {
             // Before the write below: the broker still knows the old leader epoch.
             batch.add_stop_replica(&self.ctx, &[broker], name, false);
         }
-        let (led, headless): (Vec<_>, Vec<_>) =
-            partitions.into_iter().partition(|name| self.ctx.leadership(name).is_some());
+        // Who waits for another one of the ISR does not take it out.
+        let may_shrink =
+            |name: &TopicPartition| self.ctx.leadership(name).is_some() && !self.ctx.waits_for_another(name);
+        let (led, headless): (Vec<_>, Vec<_>) = partitions.into_iter().partition(may_shrink);
         for name in self.remove_from_isr(broker, led).await? {
             if !self.ctx.is_queued_for_deletion(&name.topic) {
                 let others: Vec<BrokerId> =
@@ -132,6 +135,10 @@ impl Core {
             self.set_replica_state(&name, broker, ReplicaState::Offline);
         }
         Ok(())
+    }
+
+    fn leads(&self, broker: BrokerId, name: &TopicPartition) -> bool {
+        self.ctx.leadership(name).is_some_and(|known| known.state.leader == broker)
     }
 
     /// Is a broker told to stop a replica that goes offline? Not where its process is presumed dead: should it live, then nothing but a

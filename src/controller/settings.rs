@@ -57,6 +57,8 @@ pub struct ControllerSettings {
     pub delete_topic_enable: bool,
     /// `unclean.leader.election.enable` at the start; later changes come over the handle.
     pub unclean_leader_election: bool,
+    /// `min.insync.replicas` at the start.
+    pub min_insync_replicas: i32,
     /// `auto.leader.rebalance.enable`.
     pub auto_leader_rebalance: bool,
     /// `leader.imbalance.check.interval.seconds`.
@@ -87,6 +89,7 @@ impl ControllerSettings {
             feature_version: 2,
             delete_topic_enable: true,
             unclean_leader_election: false,
+            min_insync_replicas: 1,
             auto_leader_rebalance: true,
             imbalance_check_interval: Duration::from_secs(300),
             imbalance_percentage: 10,

@@ -27,6 +27,7 @@ impl Core {
             self.suspects.remove(id); // said of a process that had another registration
         }
         for id in bounced_ids.iter().chain(&dead) {
+            self.ctx.unheard.remove(id);
             self.channels.remove(*id);
         }
         if !new.is_empty() {

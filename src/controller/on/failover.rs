@@ -25,7 +25,7 @@ impl Core {
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), []);
         let all: Vec<TopicPartition> = self.ctx.partitions().map(|(name, _)| name).collect();
         self.init_partition_states(&all);
-        self.replace_restarted(&restarted).await?;
+        self.replace_restarted(restarted).await?;
         // Leaders first: who is without one waits for it, and a replica that the election has put out of the ISR needs no write more.
         // Kafka takes the dead replicas out of their ISRs before, which writes each state twice.
         self.bring_all_online().await?;
@@ -108,12 +108,11 @@ impl Core {
             let Some((leadership, age)) = read else { continue };
             let state = &leadership.state;
             let since = self.ctx.registered_since(age);
-            let leader = since.contains(&state.leader);
-            let has_others = self.ctx.replicas(&name).len() > 1;
-            if has_others && (leader || state.isr.iter().any(|id| since.contains(id))) {
+            let members: BTreeSet<BrokerId> = state.isr.iter().copied().filter(|id| since.contains(id)).collect();
+            if self.ctx.replicas(&name).len() > 1 && !members.is_empty() {
                 let stayed = |id: &BrokerId| self.ctx.is_live(*id) && !since.contains(id);
                 let others = state.isr.iter().copied().filter(stayed).collect();
-                restarted.push(Restarted { partition: name.clone(), leader, others });
+                restarted.push(Restarted { partition: name.clone(), members, others });
             }
             self.ctx.set_leadership(&name, leadership);
         }

@@ -43,6 +43,7 @@ impl Core {
             tracing::error!(broker, error, "broker refused LeaderAndIsr");
             return Ok(());
         }
+        self.settle_doubts(broker).await?;
         let offline = self.ctx.offline_dirs.entry(broker).or_default();
         let mut newly_offline = Vec::new();
         for (name, code) in errors {

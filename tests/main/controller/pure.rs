@@ -1,5 +1,7 @@
 //! Elections, state tables and the algebra of moves, without any effect.
 
+use std::collections::BTreeSet;
+
 use ottla::base::BrokerId;
 use ottla::controller::assignment::{ReplicaAssignment, refuse_target};
 use ottla::controller::context::LeaderAndIsr;
@@ -17,11 +19,13 @@ fn among<'a>(replicas: &'a [BrokerId], live: &'a [BrokerId]) -> Candidates<'a> {
         live,
         live_or_shutting_down: live,
         shutting_down: &[],
-        answering: &[],
+        doubtful: &SURE,
         unclean_allowed: false,
         leader_recovery: true,
     }
 }
+
+static SURE: BTreeSet<BrokerId> = BTreeSet::new();
 
 const OFFLINE: Strategy = Strategy::Offline { allow_unclean: false };
 
@@ -39,6 +43,27 @@ fn offline_election_takes_the_first_live_in_sync_replica_in_assignment_order() {
 fn offline_election_drops_dead_members_from_the_isr() {
     let chosen = elect(OFFLINE, &state(2, &[2, 1]), among(&[2, 1, 3], &[1, 3])).expect("a leader");
     assert_eq!((chosen.state.leader, chosen.state.isr), (1, vec![1]));
+}
+
+#[test]
+fn replicas_in_doubt_lead_two_at_a_time_or_when_an_administrator_says_so() {
+    let doubtful = BTreeSet::from([1, 2]);
+    let among = |live| Candidates { doubtful: &doubtful, ..among(&[1, 2, 3], live) };
+    assert_eq!(elect(OFFLINE, &state(3, &[1, 3]), among(&[1])), None);
+    let both = elect(OFFLINE, &state(2, &[1, 2, 3]), among(&[1, 2])).expect("a leader");
+    assert_eq!((both.state.leader, both.state.isr), (2, vec![1, 2]));
+    let sure = elect(OFFLINE, &state(1, &[1, 2, 3]), among(&[1, 2, 3])).expect("a leader");
+    assert_eq!((sure.state.leader, sure.state.isr), (3, vec![3]));
+    let last = elect(OFFLINE, &state(1, &[1]), among(&[1])).expect("a leader");
+    assert_eq!((last.state.leader, last.unclean), (1, false));
+    let told = Candidates { unclean_allowed: true, ..among(&[1]) };
+    let unclean = elect(OFFLINE, &state(3, &[1, 3]), told).expect("a leader");
+    assert_eq!((unclean.state.leader, unclean.state.isr, unclean.unclean), (1, vec![1], true));
+    for strategy in [Strategy::Preferred, Strategy::Reassign] {
+        assert_eq!(elect(strategy, &state(3, &[1, 3]), among(&[1])), None, "{strategy:?}");
+    }
+    let leaving = Candidates { live_or_shutting_down: &[1, 3], shutting_down: &[3], ..among(&[1]) };
+    assert_eq!(elect(Strategy::ControlledShutdown, &state(3, &[1, 3]), leaving), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Brokers that died and came back while nobody looked: what the next controller makes of them.
 
-use ottla::controller::ControllerHandle;
+use ottla::controller::{ControllerHandle, ElectionKind};
 use ottla::zk::store;
 use serde_json::{Value, json};
 
@@ -79,6 +79,81 @@ async fn process_that_died_registered_does_not_get_the_isr_for_itself() {
     let (leader, epoch, isr) = state(&world, 1);
     assert_eq!((leader, isr), (2.into(), json!([2])), "the follower is");
     assert_ne!(epoch, 0, "the leader has restarted");
+}
+
+/// The two are acknowledged by two of them, of whom only one restarted: the other has all.
+#[tokio::test(start_paused = true)]
+async fn one_that_restarted_unseen_does_not_lead_alone_what_two_have_acknowledged() {
+    for min_insync_replicas in [2, 1] {
+        let (world, mut nodes) = bereft(&[&[1, 2], &[2, 1]], &[1]).await;
+        world.zk.expire(nodes[2].session().id());
+        nodes[0].settings.min_insync_replicas = min_insync_replicas;
+        let _next = takes_over(&mut nodes[0]).await;
+        if min_insync_replicas == 1 {
+            for partition in [0, 1] {
+                let (leader, _, isr) = state(&world, partition);
+                assert_eq!((leader, isr), (1.into(), json!([1])));
+            }
+            continue;
+        }
+        assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+        assert_eq!(state(&world, 1), (2.into(), 0.into(), json!([2, 1])));
+        while let Some(arrived) = nodes[1].try_next() {
+            let Received::LeaderAndIsr(request) = arrived.request else { continue };
+            let mut states = request.topic_states.iter().flat_map(|topic| &topic.partition_states);
+            assert!(states.all(|state| state.leader != 1), "it is not told that it leads");
+        }
+        // The other one returns.
+        let session = nodes[2].zk.reopen().await.expect("reopened");
+        store::brokers::register(&session, &registration(2, 9094), &[]).await.expect("registered");
+        settle().await;
+        for partition in [0, 1] {
+            let (leader, _, isr) = state(&world, partition);
+            assert_eq!((leader, isr), (2.into(), json!([2])), "partition {partition}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_restarted_unseen_leads_alone_when_an_administrator_says_so() {
+    let (world, mut nodes) = bereft(&[&[2, 1]], &[1]).await;
+    world.zk.expire(nodes[2].session().id());
+    nodes[0].settings.min_insync_replicas = 2;
+    let next = takes_over(&mut nodes[0]).await;
+    let preferred = next.elect_leaders(None, ElectionKind::Preferred).await.expect("the controller");
+    assert!(preferred.values().all(|outcome| outcome.is_err()), "{preferred:?}");
+    assert_eq!(state(&world, 0).0, 2);
+    let unclean = next.elect_leaders(Some(vec![tp("t", 0)]), ElectionKind::Unclean).await.expect("the controller");
+    assert_eq!(unclean[&tp("t", 0)], Ok(1));
+    assert_eq!(state(&world, 0).2, json!([1]));
+}
+
+/// One failure costs only one of them the end of its log, but nobody knows which.
+#[tokio::test(start_paused = true)]
+async fn two_that_restarted_unseen_lead_what_two_have_acknowledged() {
+    let (world, mut nodes) = bereft(&[&[1, 2, 0], &[0, 2, 1]], &[1, 2]).await;
+    world.zk.expire(nodes[0].session().id());
+    nodes[2].settings.min_insync_replicas = 2;
+    let _next = takes_over(&mut nodes[2]).await;
+    assert_eq!(state(&world, 0).0, 1, "it has led before");
+    let (leader, _, isr) = state(&world, 1);
+    assert_eq!((leader, isr), (2.into(), json!([2, 1])));
+}
+
+/// It is slow, not dead: what was put off for it is done when it answers.
+#[tokio::test(start_paused = true)]
+async fn leader_that_answers_late_has_those_who_restarted_unseen_leave_the_isr() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[2]).await;
+    nodes[0].settings.min_insync_replicas = 2;
+    nodes[0].settings.dead_process_detect = std::time::Duration::ZERO;
+    nodes[1].die();
+    let next = nodes[0].start();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(next.is_active());
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+    nodes[1].listen();
+    settle().await;
+    assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1])));
 }
 
 /// It may lack what the others have, and would be elected before it has copied that if its leader died now.
