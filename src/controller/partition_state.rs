@@ -126,15 +126,13 @@ impl Core {
         let promises = topics.iter().map(|topic| async { Ok((topic.clone(), self.min_insync_replicas(topic).await?)) });
         let promises: BTreeMap<Arc<str>, i32> =
             futures_util::future::join_all(promises).await.into_iter().collect::<Outcome<_>>()?;
-        let mut again = Vec::new();
+        let (mut again, mut waiting) = (Vec::new(), Vec::new());
         for Restarted { partition: name, members, .. } in bereft {
             let Some(state) = self.ctx.leadership(&name).map(|known| known.state.clone()) else { continue };
             let is_promised = state.isr.len() > 1 && promises.get(&name.topic).is_some_and(|min| *min > 1);
             let leads = members.contains(&state.leader);
             if is_promised && members.len() < 2 {
-                tracing::warn!(partition = %name, restarted = ?members, isr = ?state.isr,
-                    "nobody leads: of the in-sync replicas only one is there, which restarted unseen and may lack what was acknowledged; \
-                     start another one of them, or let this one lead by an unclean election");
+                waiting.push(name.clone());
                 if leads {
                     self.set_partition_state(&name, PartitionState::Offline);
                 }
@@ -144,6 +142,11 @@ impl Core {
             if is_promised && let Some(partition) = self.ctx.partition_mut(&name) {
                 partition.doubtful = members;
             }
+        }
+        if let Some(first) = waiting.first() {
+            tracing::warn!(partitions = waiting.len(), %first,
+                "nobody leads: of the in-sync replicas only one is there, which restarted unseen and may lack what was acknowledged; start \
+                 another one of them, or let this one lead by an unclean election");
         }
         Ok(again)
     }
