@@ -232,7 +232,8 @@ impl Sender {
             match self.try_send(request).await {
                 Ok(event) => {
                     self.connected();
-                    self.seen.send_replace(Some(true));
+                    // A refusal comes from another life of the broker: that of this registration is over.
+                    self.seen.send_replace(Some(!event.as_ref().is_some_and(Event::is_refusal)));
                     event.into_iter().for_each(|event| self.events.put(event));
                     return;
                 }

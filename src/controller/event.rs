@@ -87,6 +87,16 @@ pub(super) enum Event {
 }
 
 impl Event {
+    /// A broker has refused a whole request.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Event::LeaderAndIsrAnswered { error, .. }
+            | Event::UpdateMetadataAnswered { error, .. }
+            | Event::StopReplicaAnswered { error, .. } => *error != 0,
+            _ => false,
+        }
+    }
+
     /// Kafka's `ControllerState` while it is worked on.
     pub(super) fn state(&self) -> u8 {
         match self {

@@ -1,6 +1,8 @@
 //! Brokers that died and came back while nobody looked: what the next controller makes of them.
 
+use ottla::base::ErrorCode;
 use ottla::controller::{ControllerHandle, ElectionKind};
+use ottla::wire::ApiKey;
 use ottla::zk::store;
 use serde_json::{Value, json};
 
@@ -154,6 +156,19 @@ async fn leader_that_answers_late_has_those_who_restarted_unseen_leave_the_isr()
     nodes[1].listen();
     settle().await;
     assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1])));
+}
+
+/// Its port answers already, and its registration is still that of the process that died.
+#[tokio::test(start_paused = true)]
+async fn broker_that_refuses_its_old_registration_has_restarted_too() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[2]).await;
+    let refused = ErrorCode::StaleBrokerEpoch.code();
+    for api in [ApiKey::UpdateMetadata, ApiKey::LeaderAndIsr] {
+        nodes[1].answers.lock().insert((api, tp("", -1)), refused);
+    }
+    nodes[0].settings.min_insync_replicas = 2;
+    let _next = takes_over(&mut nodes[0]).await;
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
 }
 
 /// It may lack what the others have, and would be elected before it has copied that if its leader died now.

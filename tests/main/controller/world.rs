@@ -44,7 +44,7 @@ pub(crate) struct Arrived {
     pub(crate) request: Received,
 }
 
-/// Error codes that a broker answers for partitions, by API; others are 0.
+/// Error codes that a broker answers for partitions, by API; for LeaderAndIsr and UpdateMetadata as a whole under no topic's partition -1; others are 0.
 pub(crate) type Answers = Arc<Mutex<HashMap<(ApiKey, TopicPartition), i16>>>;
 
 pub(crate) struct World {
@@ -349,13 +349,14 @@ fn respond(header: &RequestHeader, mut reader: Reader, answers: &Answers) -> (Re
                     })
                     .collect(),
             });
-            let response = LeaderAndIsrResponse { topics: topics.collect(), ..Default::default() };
+            let error_code = code(key, "", -1);
+            let response = LeaderAndIsrResponse { error_code, topics: topics.collect(), ..Default::default() };
             put(encode_response(&response, version, header.correlation_id).expect("encoded"));
             Received::LeaderAndIsr(request)
         }
-        Some(ApiKey::UpdateMetadata) => {
+        Some(key @ ApiKey::UpdateMetadata) => {
             let request = UpdateMetadataRequest::read(&mut reader, version).expect("UpdateMetadata");
-            let response = UpdateMetadataResponse::default();
+            let response = UpdateMetadataResponse { error_code: code(key, "", -1), ..Default::default() };
             put(encode_response(&response, version, header.correlation_id).expect("encoded"));
             Received::UpdateMetadata(request)
         }
