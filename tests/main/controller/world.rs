@@ -356,7 +356,7 @@ fn respond(header: &RequestHeader, mut reader: Reader, answers: &Answers) -> (Re
         }
         Some(key @ ApiKey::UpdateMetadata) => {
             let request = UpdateMetadataRequest::read(&mut reader, version).expect("UpdateMetadata");
-            let response = UpdateMetadataResponse { error_code: code(key, "", -1), ..Default::default() };
+            let response = UpdateMetadataResponse { error_code: code(key, "", -1) };
             put(encode_response(&response, version, header.correlation_id).expect("encoded"));
             Received::UpdateMetadata(request)
         }
