@@ -163,8 +163,8 @@ impl Log {
 
     fn sync_notes(&self) -> Result<(), LogError> {
         self.for_unsettled(|note, path| {
-            let at = if note.is_named { path.to_path_buf() } else { temporary(path) };
             if !note.is_synced {
+                let at = if note.is_named { path.to_path_buf() } else { temporary(path) };
                 self.shared().disk.open(&at)?.sync()?;
                 note.is_synced = true;
             }
@@ -174,19 +174,19 @@ impl Log {
 
     fn name_notes(&self) -> Result<(), LogError> {
         self.for_unsettled(|note, path| {
-            if note.is_synced && !note.is_named {
+            if !note.is_synced {
+                return Ok(());
+            }
+            if !note.is_named {
                 self.shared().disk.rename(&temporary(path), path)?;
                 note.is_named = true;
             }
+            if note.name == meta::PARTITION_METADATA {
+                self.topic_id_unnamed.store(false, Ordering::Release);
+                self.topic_id_dirty.store(false, Ordering::Release);
+            }
             Ok(())
-        })?;
-        let unsettled = self.unsettled.lock();
-        let is_kept = |note: &Unsettled| note.name == meta::PARTITION_METADATA && note.is_synced && note.is_named;
-        if unsettled.iter().any(is_kept) {
-            self.topic_id_unnamed.store(false, Ordering::Release);
-            self.topic_id_dirty.store(false, Ordering::Release);
-        }
-        Ok(())
+        })
     }
 
     /// A topic's id may be missing after a loss of power, the epochs may not.

@@ -264,8 +264,8 @@ impl<'h> Facts<'h> {
 
     /// A broker was cut off from ZooKeeper while an event went on: it may have been asked, and have lost what it coordinated unawares.
     pub fn cut_off_coordinator(&self, event: &Event) -> Option<Excuse> {
-        let overlaps = |cut: &&Range<u64>| cut.start < event.end && event.begin < cut.end;
-        self.cut_off.iter().find(overlaps).map(|_| Excuse::CutOffCoordinator)
+        let overlaps = |cut: &Range<u64>| cut.start < event.end && event.begin < cut.end;
+        self.cut_off.iter().any(overlaps).then_some(Excuse::CutOffCoordinator)
     }
 
     /// All power was lost, sometime before `by`: what coordinators knew may be gone.
