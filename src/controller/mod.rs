@@ -2,7 +2,7 @@
 //!
 //! Pure: `context` (what it knows), `states` (allowed moves), `election`, `assignment`, `batch` (requests of one change). Effects:
 //! `run` (the one task that owns the context), `event` (its queue), `watches` (only enqueue), `on/` (one file an event),
-//! `partition_state` and `replica_state` (the machines), `deletion`, `channel` (one sender a broker).
+//! `partition_state` and `replica_state` (the machines), `restarted` (who may lack records), `deletion`, `channel` (one sender a broker).
 //! Every write to ZooKeeper checks the controller epoch; when that fails another broker leads and this one resigns.
 
 pub mod assignment;
@@ -18,6 +18,7 @@ mod on;
 mod partition_state;
 mod reads;
 mod replica_state;
+mod restarted;
 mod run;
 mod settings;
 pub mod states;

@@ -3,9 +3,8 @@
 //! Called by the handlers. Every write is conditional on the partition epoch known or read and on the controller epoch. Requests go
 //! out at the end of a call, after the writes. A partition that can't move stays as it is, with the reason logged and returned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::batch::Batch;
 use super::context::{LeaderAndIsr, Leadership};
@@ -69,20 +68,6 @@ pub(super) fn from_znode(read: znode::PartitionState, version: i32) -> Leadershi
     }
 }
 
-/// A new controller waits so long for an answer of those that seem not to have restarted: a registration may outlive its process.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-
-/// A partition with other replicas in whose ISR somebody has restarted unseen.
-#[derive(Debug)]
-pub(super) struct Restarted {
-    /// Which.
-    pub partition: TopicPartition,
-    /// Those in the ISR who have.
-    pub members: BTreeSet<BrokerId>,
-    /// Those in the ISR who are registered and have not.
-    pub others: Vec<BrokerId>,
-}
-
 impl Core {
     /// Gives partitions their first state of this term.
     pub(super) fn init_partition_states(&mut self, names: &[TopicPartition]) {
@@ -94,73 +79,6 @@ impl Core {
             };
             self.set_partition_state(name, state);
         }
-    }
-
-    /// Elects others in place of leaders that have restarted unseen, where a member of the ISR answers that has not, and takes all that have
-    /// out of the ISR. Where none answers, the restarted leader leads in a new epoch, but not alone of several, if the topic
-    /// promises that a record survives one of them. Before anybody is told who leads: a restarted leader does not know yet that
-    /// it is, and nobody has copied from it.
-    pub(super) async fn replace_restarted(&mut self, restarted: Vec<Restarted>) -> Outcome {
-        let restarted: Vec<Restarted> =
-            restarted.into_iter().filter(|found| !self.ctx.is_queued_for_deletion(&found.partition.topic)).collect();
-        let others: BTreeSet<BrokerId> = restarted.iter().flat_map(|found| &found.others).copied().collect();
-        self.channels.await_answers(&others, ANSWER_WITHIN).await;
-        self.ctx.unheard = others.into_iter().filter(|id| !self.channels.has_answered(*id)).collect();
-        let (led, bereft): (Vec<_>, Vec<_>) =
-            restarted.into_iter().partition(|found| found.others.iter().any(|id| !self.ctx.unheard.contains(id)));
-        let mut concerned: Vec<TopicPartition> = led.into_iter().map(|found| found.partition).collect();
-        concerned.extend(self.doubt(bereft).await?);
-        self.elect_anew(&concerned).await
-    }
-
-    async fn elect_anew(&mut self, concerned: &[TopicPartition]) -> Outcome {
-        let Some(first) = concerned.first() else { return Ok(()) };
-        tracing::warn!(partitions = concerned.len(), %first, "replicas in sync have restarted unseen: electing anew");
-        self.move_partitions(concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
-    }
-
-    /// Partitions of whose ISR nobody is there but who has restarted unseen. Returns those whose leader may lead again; those that one
-    /// replica alone would lead are offline until another one is there.
-    async fn doubt(&mut self, bereft: Vec<Restarted>) -> Outcome<Vec<TopicPartition>> {
-        let topics: BTreeSet<Arc<str>> = bereft.iter().map(|found| found.partition.topic.clone()).collect();
-        let promises = topics.iter().map(|topic| async { Ok((topic.clone(), self.min_insync_replicas(topic).await?)) });
-        let promises: BTreeMap<Arc<str>, i32> =
-            futures_util::future::join_all(promises).await.into_iter().collect::<Outcome<_>>()?;
-        let (mut again, mut waiting) = (Vec::new(), Vec::new());
-        for Restarted { partition: name, members, .. } in bereft {
-            let Some(state) = self.ctx.leadership(&name).map(|known| known.state.clone()) else { continue };
-            let is_promised = state.isr.len() > 1 && promises.get(&name.topic).is_some_and(|min| *min > 1);
-            let leads = members.contains(&state.leader);
-            if is_promised && members.len() < 2 {
-                waiting.push(name.clone());
-                if leads {
-                    self.set_partition_state(&name, PartitionState::Offline);
-                }
-            } else if leads {
-                again.push(name.clone());
-            }
-            if is_promised && let Some(partition) = self.ctx.partition_mut(&name) {
-                partition.doubtful = members;
-            }
-        }
-        if let Some(first) = waiting.first() {
-            tracing::warn!(partitions = waiting.len(), %first,
-                "nobody leads: of the in-sync replicas only one is there, which restarted unseen and may lack what was acknowledged; start \
-                 another one of them, or let this one lead by an unclean election");
-        }
-        Ok(again)
-    }
-
-    /// A broker of which nothing was heard before has answered: where it leads, what was put off for it is done.
-    pub(super) async fn settle_doubts(&mut self, broker: BrokerId) -> Outcome {
-        if !self.ctx.unheard.remove(&broker) {
-            return Ok(());
-        }
-        let led = self.ctx.partitions_led_by(broker);
-        let doubtful =
-            |name: &TopicPartition| self.ctx.partition(name).is_some_and(|partition| !partition.doubtful.is_empty());
-        let concerned: Vec<TopicPartition> = led.into_iter().filter(doubtful).collect();
-        self.elect_anew(&concerned).await
     }
 
     /// Tries to bring those of `partitions` online that are new or offline and not about to be deleted.
@@ -229,7 +147,7 @@ impl Core {
         Ok(moved)
     }
 
-    fn set_partition_state(&mut self, name: &TopicPartition, state: PartitionState) {
+    pub(super) fn set_partition_state(&mut self, name: &TopicPartition, state: PartitionState) {
         if let Some(partition) = self.ctx.partition_mut(name) {
             partition.state = state;
         }
@@ -444,7 +362,7 @@ impl Core {
     }
 
     /// A topic's effective `min.insync.replicas`.
-    async fn min_insync_replicas(&self, topic: &str) -> Outcome<i32> {
+    pub(super) async fn min_insync_replicas(&self, topic: &str) -> Outcome<i32> {
         let own = match self.topic_override(topic, "min.insync.replicas").await? {
             Override::Is(own) => own.parse().ok(),
             Override::None | Override::Unknown => None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::{BrokerId, TopicPartition};
 use crate::controller::core::{Core, Outcome};
 use crate::controller::event::Event;
-use crate::controller::partition_state::Restarted;
+use crate::controller::restarted::Restarted;
 use crate::zk::store::{self, StoreError};
 use crate::zk::znode::{delete_topics, feature, isr_change, log_dir_event, topic};
 
