@@ -107,9 +107,12 @@ fn a_zookeeper_is_started_asked_and_stopped() {
     let shell = command(&script, &[&address], &[], "ls /\nquit\n");
     let expected = format!(
         "Connecting to {address}\nWelcome to ZooKeeper!\nJLine support is disabled\n\nWATCHER::\n\nWatchedEvent state:SyncConnected \
-         type:None path:null\n[zookeeper]\n\nWATCHER::\n\nWatchedEvent state:Closed type:None path:null\n"
+         type:None path:null\n[zookeeper]\n"
     );
-    assert_eq!((shell.out.as_str(), shell.err.as_str(), shell.code), (expected.as_str(), "", 0));
+    // The shell's end races with the thread that tells of it, so that the last event is not always printed.
+    let closed = "\nWATCHER::\n\nWatchedEvent state:Closed type:None path:null\n";
+    let out = shell.out.strip_suffix(closed).unwrap_or(&shell.out);
+    assert_eq!((out, shell.err.as_str(), shell.code), (expected.as_str(), "", 0));
 
     let nothing = other.run("zookeeper-server-stop.sh", &[], &[]);
     assert_eq!((nothing.code, nothing.out.as_str()), (1, "No zookeeper server to stop\n"));
