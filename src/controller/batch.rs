@@ -1,5 +1,5 @@
 //! The control requests of one change (`ControllerBrokerRequestBatch`): three maps are filled, then turned into requests in the
-//! order LeaderAndIsr, UpdateMetadata, StopReplica. Pure: `channel.rs` sends them.
+//! order LeaderAndIsr, UpdateMetadata, StopReplica, ListOffsets. Pure: `channel.rs` sends them.
 //!
 //! A batch lives as long as one call of a state machine: what a failed change had put in is dropped with it. Epochs and assignments
 //! are those of the moment of adding, the list of brokers that of the moment of sending.
@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::context::{Broker, Context, Leadership};
+use super::assignment::ReplicaAssignment;
+use super::context::{Broker, Context, LeaderAndIsr, Leadership};
 use super::settings::ControllerSettings;
+use crate::base::ids::NO_BROKER;
 use crate::base::{BrokerId, TopicPartition};
 use crate::wire::{
     LeaderAndIsrRequest, LeaderAndIsrRequestLiveLeader, LeaderAndIsrRequestPartitionState,
-    LeaderAndIsrRequestTopicState, StopReplicaRequest, StopReplicaRequestPartitionState, StopReplicaRequestPartitionV0,
-    StopReplicaRequestTopicState, StopReplicaRequestTopicV1, Str, UpdateMetadataRequest, UpdateMetadataRequestBroker,
-    UpdateMetadataRequestEndpoint, UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
+    LeaderAndIsrRequestTopicState, ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsRequestTopic,
+    StopReplicaRequest, StopReplicaRequestPartitionState, StopReplicaRequestPartitionV0, StopReplicaRequestTopicState,
+    StopReplicaRequestTopicV1, Str, UpdateMetadataRequest, UpdateMetadataRequestBroker, UpdateMetadataRequestEndpoint,
+    UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
 };
 
 /// Sent as leader of a partition that is being deleted (`LeaderDuringDelete`).
@@ -23,6 +26,10 @@ pub const LEADER_DURING_DELETE: BrokerId = -2;
 pub const EPOCH_DURING_DELETE: i32 = -2;
 /// Sent as leader epoch of a partition that never had a leader (`NoEpoch`).
 pub const NO_EPOCH: i32 = -1;
+/// The replica id of whoever looks at a replica whatever its role (`FetchRequest.DEBUGGING_CONSUMER_ID`).
+const DEBUGGER: i32 = -2;
+/// In place of a timestamp: the end.
+const LATEST: i64 = -1;
 
 /// One of the three requests from the controller to a broker.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,6 +40,8 @@ pub enum ControlRequest {
     UpdateMetadata(UpdateMetadataRequest),
     /// Stop following, or delete.
     StopReplica(StopReplicaRequest),
+    /// Say where logs end, whatever the replica's role.
+    ListOffsets(ListOffsetsRequest),
 }
 
 /// What is to be sent because of one change.
@@ -42,6 +51,7 @@ pub struct Batch {
     update_brokers: BTreeSet<BrokerId>,
     update_partitions: BTreeMap<TopicPartition, UpdateMetadataRequestPartitionState>,
     stop_replica: BTreeMap<BrokerId, BTreeMap<TopicPartition, StopReplicaRequestPartitionState>>,
+    log_ends: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
 }
 
 impl Batch {
@@ -53,23 +63,25 @@ impl Batch {
         for broker in to.iter().copied().filter(|id| *id >= 0) {
             let entries = self.leader_and_isr.entry(broker).or_default();
             let already_new = entries.get(of).is_some_and(|e| e.is_new);
-            let entry = LeaderAndIsrRequestPartitionState {
-                topic_name: Str::from(&of.topic),
-                partition_index: of.partition,
-                controller_epoch: *controller_epoch,
-                leader: state.leader,
-                leader_epoch: state.leader_epoch,
-                isr: state.isr.clone(),
-                partition_epoch: state.partition_epoch,
-                replicas: partition.assignment.replicas.clone(),
-                adding_replicas: partition.assignment.adding.clone(),
-                removing_replicas: partition.assignment.removing.clone(),
-                is_new: is_new || already_new,
-                leader_recovery_state: i8::from(state.recovering),
-            };
-            entries.insert(of.clone(), entry);
+            let entry = partition_state(of, &partition.assignment, *controller_epoch, state);
+            entries.insert(of.clone(), LeaderAndIsrRequestPartitionState { is_new: is_new || already_new, ..entry });
         }
         self.add_update_metadata(ctx, &ctx.live_or_shutting_down(), [of]);
+    }
+
+    /// Asks some replicas for the ends of their logs. A broker that has just started answers for a partition only when it was told of it:
+    /// by a LeaderAndIsr that names no leader, and nobody in sync, as who is counted as in sync would not open a log that is lost.
+    pub fn add_log_end(&mut self, ctx: &Context, to: &[BrokerId], of: &TopicPartition) {
+        let Some(partition) = ctx.partition(of) else { return };
+        let Some(Leadership { controller_epoch, state }) = &partition.leadership else { return };
+        let nobody = LeaderAndIsr { leader: NO_BROKER, isr: Vec::new(), ..state.clone() };
+        for broker in to {
+            let entries = self.leader_and_isr.entry(*broker).or_default();
+            entries
+                .entry(of.clone())
+                .or_insert_with(|| partition_state(of, &partition.assignment, *controller_epoch, &nobody));
+            self.log_ends.entry(*broker).or_default().insert(of.clone());
+        }
     }
 
     /// StopReplica to some replicas; a deletion asked for once stays one.
@@ -127,7 +139,10 @@ impl Batch {
 
     /// True when nothing would be sent.
     pub fn is_empty(&self) -> bool {
-        self.leader_and_isr.is_empty() && self.update_brokers.is_empty() && self.stop_replica.is_empty()
+        self.leader_and_isr.is_empty()
+            && self.update_brokers.is_empty()
+            && self.stop_replica.is_empty()
+            && self.log_ends.is_empty()
     }
 
     /// The requests, in the order in which each broker must get them. Only registered brokers get any.
@@ -153,8 +168,44 @@ impl Batch {
                 out.extend(requests.into_iter().map(|r| (broker, ControlRequest::StopReplica(r))));
             }
         }
+        let log_ends = self.log_ends.into_iter().filter(|(broker, _)| ctx.brokers.contains_key(broker));
+        out.extend(log_ends.map(|(broker, partitions)| (broker, ControlRequest::ListOffsets(log_ends_of(partitions)))));
         out
     }
+}
+
+fn partition_state(
+    of: &TopicPartition,
+    assignment: &ReplicaAssignment,
+    controller_epoch: i32,
+    state: &LeaderAndIsr,
+) -> LeaderAndIsrRequestPartitionState {
+    LeaderAndIsrRequestPartitionState {
+        topic_name: Str::from(&of.topic),
+        partition_index: of.partition,
+        controller_epoch,
+        leader: state.leader,
+        leader_epoch: state.leader_epoch,
+        isr: state.isr.clone(),
+        partition_epoch: state.partition_epoch,
+        replicas: assignment.replicas.clone(),
+        adding_replicas: assignment.adding.clone(),
+        removing_replicas: assignment.removing.clone(),
+        is_new: false,
+        leader_recovery_state: i8::from(state.recovering),
+    }
+}
+
+/// Asks as a debugger, whom any replica answers, with the end of its log.
+fn log_ends_of(partitions: BTreeSet<TopicPartition>) -> ListOffsetsRequest {
+    let entries = partitions.into_iter().map(|of| {
+        let partition =
+            ListOffsetsRequestPartition { partition_index: of.partition, timestamp: LATEST, ..Default::default() };
+        (of, partition)
+    });
+    let topics = by_topic(entries.collect()).into_iter();
+    let topics = topics.map(|(topic, partitions)| ListOffsetsRequestTopic { name: Str::from(&topic), partitions });
+    ListOffsetsRequest { replica_id: DEBUGGER, topics: topics.collect(), ..Default::default() }
 }
 
 /// Puts entries under their topics, in order.

@@ -13,18 +13,26 @@ use tokio::task::JoinHandle;
 
 use super::batch::{Batch, ControlRequest};
 use super::context::{Broker, Context};
+use super::doubt::LogEnd;
 use super::event::{Event, Events};
 use super::settings::{ControlVersions, ControllerSettings};
 use crate::base::env::Lane;
 use crate::base::{BrokerId, Env, TopicPartition};
 use crate::client::{Beat, BrokerClient, ClientError, ClientOptions, Pulse, Target};
-use crate::wire::{LeaderAndIsrResponse, StopReplicaResponse};
+use crate::wire::{
+    LeaderAndIsrResponse, ListOffsetsResponse, ListOffsetsResponsePartition, ListOffsetsResponseTopic,
+    StopReplicaResponse,
+};
 
 /// Between two tries of a request.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// After a connection was closed, before the next attempt: a peer that accepts and closes must not be asked without end.
 const CLOSED_PAUSE: Duration = Duration::from_millis(20);
+
+/// What brokers are asked for the ends of logs with: all of IBP 2.8 and later know it, and it is the first that may carry more than
+/// Kafka says.
+const LIST_OFFSETS_VERSION: i16 = 6;
 
 /// The senders of the registered brokers.
 #[derive(Debug)]
@@ -282,8 +290,25 @@ impl Sender {
                     },
                 })
             }
+            ControlRequest::ListOffsets(request) => {
+                let answer = self.client.send(request, LIST_OFFSETS_VERSION).await?;
+                Some(Event::LogEndsTold { broker, epoch: self.epoch, ends: log_ends(&answer) })
+            }
         })
     }
+}
+
+fn log_ends(answer: &ListOffsetsResponse) -> Vec<(TopicPartition, Result<LogEnd, i16>)> {
+    let told = |p: &ListOffsetsResponsePartition| match p.error_code {
+        0 => Ok(LogEnd { epoch: Some(p.log_epoch).filter(|epoch| *epoch >= -1), offset: p.offset }),
+        code => Err(code),
+    };
+    let of_topic = |topic: &ListOffsetsResponseTopic| {
+        let name = std::sync::Arc::<str>::from(&*topic.name);
+        let ends = topic.partitions.iter();
+        ends.map(|p| (TopicPartition::new(name.clone(), p.partition_index), told(p))).collect::<Vec<_>>()
+    };
+    answer.topics.iter().flat_map(of_topic).collect()
 }
 
 fn leader_and_isr_errors(

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::assignment::ReplicaAssignment;
+use super::doubt::{Doubt, Doubts};
 use super::states::{PartitionState, ReplicaState};
 use crate::base::ids::NO_BROKER;
 use crate::base::{BrokerId, TopicId, TopicPartition};
@@ -89,9 +90,9 @@ pub struct Partition {
     pub state: PartitionState,
     /// Where its replicas are; one that is missing is [`ReplicaState::NonExistent`].
     pub replicas: BTreeMap<BrokerId, ReplicaState>,
-    /// Members of the ISR that restarted unseen and may lack the end of their logs, while no other was there to lead; until a leader is
+    /// Members of the ISR that restarted and may lack the end of their logs, while no other was there to lead; until a leader is
     /// elected.
-    pub doubtful: BTreeSet<BrokerId>,
+    pub doubts: Doubts,
 }
 
 impl Partition {
@@ -243,9 +244,36 @@ impl Context {
         }
     }
 
-    /// Nobody leads it, and of its ISR only one is there, who may lack the end of its log: it waits for another one.
-    pub fn waits_for_another(&self, of: &TopicPartition) -> bool {
-        self.partition(of).is_some_and(|p| p.state == PartitionState::Offline && !p.doubtful.is_empty())
+    /// Nobody leads it, and of its ISR nobody is there but who may lack the end of its log: it waits for another one, or for what they
+    /// say of their logs.
+    pub fn waits_in_doubt(&self, of: &TopicPartition) -> bool {
+        self.partition(of).is_some_and(|p| p.state == PartitionState::Offline && !p.doubts.is_empty())
+    }
+
+    /// A broker has another life: what it said of its logs in the one before is forgotten, and where others of the ISR are doubted it is
+    /// doubted too.
+    pub fn doubt_anew(&mut self, broker: BrokerId) {
+        for partition in self.topics.values_mut().flat_map(|topic| topic.partitions.values_mut()) {
+            let counts = partition.leadership.as_ref().is_some_and(|known| known.state.isr.contains(&broker));
+            if counts && !partition.doubts.is_empty() {
+                partition.doubts.set(broker, Doubt::Unasked);
+            }
+        }
+    }
+
+    /// Somebody of its ISR who is there was asked for the end of its log, and has not told.
+    pub fn awaits_log_end(&self, of: &TopicPartition) -> bool {
+        let Some(partition) = self.partition(of) else { return false };
+        let is_asked = |id: &BrokerId| partition.doubts.of(*id) == Some(Doubt::Asked);
+        let isr = partition.leadership.iter().flat_map(|known| &known.state.isr);
+        isr.copied().any(|id| is_asked(&id) && self.is_replica_online(id, of, false))
+    }
+
+    /// Those of such partitions in whose ISR a broker is.
+    pub fn waiting_in_doubt_for(&self, broker: BrokerId) -> Vec<TopicPartition> {
+        let counts = |p: &Partition| p.leadership.as_ref().is_some_and(|known| known.state.isr.contains(&broker));
+        let names = self.partitions().filter(|(_, p)| counts(p)).map(|(name, _)| name);
+        names.filter(|name| self.waits_in_doubt(name)).collect()
     }
 
     /// Forgets a topic.

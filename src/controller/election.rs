@@ -3,9 +3,8 @@
 //! Called by `partition_state.rs` with a state known or read from ZooKeeper. "Live" is the caller's word: registered, not shutting
 //! down, and the partition not in a failed log directory of that broker.
 
-use std::collections::BTreeSet;
-
 use super::context::LeaderAndIsr;
+use super::doubt::Doubts;
 use crate::base::BrokerId;
 use crate::base::ids::NO_BROKER;
 
@@ -45,9 +44,9 @@ pub struct Candidates<'a> {
     pub live_or_shutting_down: &'a [BrokerId],
     /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
-    /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead; two of them do, as one
-    /// failure costs only one its end. Whom another one is preferred to has to come back into the ISR.
-    pub doubtful: &'a BTreeSet<BrokerId>,
+    /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead; of two or more the one with
+    /// the longest log does. Whoever may lack what the leader has comes back into the ISR when it has copied that.
+    pub doubts: &'a Doubts,
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,
     /// The cluster knows leader recovery (IBP 3.2 and later, KIP-704).
@@ -72,26 +71,32 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
     let in_order = |wanted: &dyn Fn(&BrokerId) -> bool| -> Vec<BrokerId> {
         among.replicas.iter().copied().filter(|id| wanted(id)).collect()
     };
-    let is_sure = |id: &BrokerId| !among.doubtful.contains(id);
-    // The first of these that is sure, else the leader that was or the first, if there are others.
-    let next = |of: Vec<BrokerId>| -> Option<(BrokerId, bool)> {
-        let sure = of.iter().copied().find(is_sure).map(|id| (id, true));
-        let is_enough = of.len() > 1 || current.isr.len() == 1;
-        let doubtful = Some(current.leader).filter(|id| of.contains(id)).or(of.first().copied());
-        sure.or_else(|| doubtful.filter(|_| is_enough).map(|id| (id, false)))
+    let is_sure = |id: &BrokerId| among.doubts.of(*id).is_none();
+    // The first of these that is sure, else of those with the longest log the leader that was, or the first. With whoever has as much.
+    let next = |of: &[BrokerId]| -> Option<(BrokerId, Vec<BrokerId>)> {
+        if let Some(first) = of.iter().copied().find(is_sure) {
+            return Some((first, Vec::new()));
+        }
+        let equals = if current.isr.len() == 1 { of.to_vec() } else { among.doubts.longest(of)? };
+        let leader = Some(current.leader).filter(|id| equals.contains(id)).or(equals.first().copied())?;
+        Some((leader, equals))
     };
-    let isr_without = |leaving: &dyn Fn(&BrokerId) -> bool, led_by_sure: bool| -> Vec<BrokerId> {
-        current.isr.iter().copied().filter(|id| !leaving(id) && (is_sure(id) || !led_by_sure)).collect()
+    let isr_without = |leaving: &dyn Fn(&BrokerId) -> bool, equals: &[BrokerId]| -> Vec<BrokerId> {
+        current.isr.iter().copied().filter(|id| !leaving(id) && (is_sure(id) || equals.contains(id))).collect()
     };
     match strategy {
-        Strategy::Offline { .. } => {
-            let clean = next(in_order(&|id| is_live(id) && in_isr(id)));
+        Strategy::Offline { allow_unclean } => {
+            let in_sync = in_order(&|id| is_live(id) && in_isr(id));
+            let clean = next(&in_sync);
+            if clean.is_none() && !allow_unclean && among.doubts.awaits(&in_sync) {
+                return None;
+            }
             let unclean = || {
-                let of_isr = among.replicas.iter().copied().find(|id| is_live(id) && in_isr(id));
+                let of_isr = in_sync.first().copied();
                 of_isr.or_else(|| among.replicas.iter().copied().find(is_live)).filter(|_| among.unclean_allowed)
             };
-            let (leader, isr, recovering) = match clean {
-                Some((leader, sure)) => (leader, isr_without(&|id| !is_live(id), sure), current.recovering),
+            let (leader, isr, recovering) = match &clean {
+                Some((leader, equals)) => (*leader, isr_without(&|id| !is_live(id), equals), current.recovering),
                 None => {
                     let leader = unclean()?;
                     (leader, vec![leader], among.leader_recovery || current.recovering)
@@ -111,8 +116,8 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
         Strategy::ControlledShutdown => {
             let up = |id: &BrokerId| among.live_or_shutting_down.contains(id);
             let leaving = |id: &BrokerId| among.shutting_down.contains(id);
-            let (leader, sure) = next(in_order(&|id| up(id) && in_isr(id) && !leaving(id)))?;
-            let isr = isr_without(&leaving, sure);
+            let (leader, equals) = next(&in_order(&|id| up(id) && in_isr(id) && !leaving(id)))?;
+            let isr = isr_without(&leaving, &equals);
             let state = LeaderAndIsr { isr, ..current.with_leader(leader) };
             Some(Elected { state, recipients: in_order(&up), unclean: false })
         }
@@ -123,7 +128,7 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
             let next = Some(current.leader).filter(stayed).or_else(|| among.replicas.iter().copied().find(stayed));
             let state = match next {
                 Some(leader) => {
-                    let isr = isr_without(&has_restarted, false);
+                    let isr = current.isr.iter().copied().filter(|id| !has_restarted(id)).collect();
                     LeaderAndIsr { isr, ..current.with_leader(leader) }
                 }
                 None => Some(current.leader)

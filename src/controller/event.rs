@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::assignment::ReplicaAssignment;
+use super::doubt::LogEnd;
 use super::handle::{AlterPartition, AlteredPartition, ApiError, ElectionKind, FeatureUpdate, ProducerIdBlock};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 
@@ -68,6 +69,12 @@ pub(super) enum Event {
         broker: BrokerId,
         error: i16,
     },
+    /// The broker registered with this epoch has said where logs end, or an error's code.
+    LogEndsTold {
+        broker: BrokerId,
+        epoch: i64,
+        ends: Vec<(TopicPartition, Result<LogEnd, i16>)>,
+    },
     LogDirFailure,
     /// `unclean.leader.election.enable` of the broker has changed.
     UncleanElection(bool),
@@ -111,7 +118,7 @@ impl Event {
             Event::ZkPreferredElection | Event::ElectLeaders(..) => 7,
             Event::ControlledShutdown(..) => 8,
             Event::IsrChange | Event::AlterPartition { .. } => 9,
-            Event::LeaderAndIsrAnswered { .. } => 10,
+            Event::LeaderAndIsrAnswered { .. } | Event::LogEndsTold { .. } => 10,
             Event::LogDirFailure => 11,
             Event::Shutdown => 12,
             Event::UncleanElection(_) => 13,

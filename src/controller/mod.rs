@@ -1,6 +1,7 @@
 //! The elected controller: who leads each partition, and telling every broker so.
 //!
-//! Pure: `context` (what it knows), `states` (allowed moves), `election`, `assignment`, `batch` (requests of one change). Effects:
+//! Pure: `context` (what it knows), `states` (allowed moves), `election`, `doubt` (whom to believe), `assignment`, `batch` (requests of one
+//! change). Effects:
 //! `run` (the one task that owns the context), `event` (its queue), `watches` (only enqueue), `on/` (one file an event),
 //! `partition_state` and `replica_state` (the machines), `restarted` (who may lack records), `deletion`, `channel` (one sender a broker).
 //! Every write to ZooKeeper checks the controller epoch; when that fails another broker leads and this one resigns.
@@ -11,6 +12,7 @@ mod channel;
 pub mod context;
 mod core;
 mod deletion;
+pub mod doubt;
 pub mod election;
 mod event;
 mod handle;

@@ -25,6 +25,9 @@ pub(super) enum StateChangeFailed {
     /// Nobody can lead.
     #[error("no replica can lead: live {live:?}, in sync {isr:?}")]
     NoCandidate { live: Vec<BrokerId>, isr: Vec<BrokerId> },
+    /// Who can lead may lack records, and has to say first where its log ends.
+    #[error("in-sync replicas restarted unseen and were asked where their logs end: {0:?}")]
+    EndsUnknown(Vec<BrokerId>),
     /// The state has been written by a later controller.
     #[error("controller {0} has written the state already")]
     LaterController(i32),
@@ -132,8 +135,9 @@ impl Core {
                 self.elect(known.into_iter().map(|(name, _)| name).collect(), strategy, &mut batch, &mut moved).await?;
                 self.send(batch);
                 for (name, outcome) in &moved {
-                    if let Err(error) = outcome {
-                        tracing::error!(partition = %name, "partition does not go online: {error}");
+                    match outcome {
+                        Err(StateChangeFailed::EndsUnknown(_)) | Ok(_) => {}
+                        Err(error) => tracing::error!(partition = %name, "partition does not go online: {error}"),
                     }
                 }
             }
@@ -250,6 +254,7 @@ impl Core {
         let unclean = self.unclean_topics(&current, strategy).await?;
         let shutting_down: Vec<BrokerId> = self.ctx.shutting_down.iter().copied().collect();
         let mut elected = Vec::with_capacity(current.len());
+        let mut unknown = Vec::new();
         for (name, state) in current {
             let Some(partition) = self.ctx.partition(&name) else { continue };
             let replicas = match strategy {
@@ -257,7 +262,7 @@ impl Core {
                 _ => partition.assignment.replicas.clone(),
             };
             // Where somebody may lack records, those of whom nothing was heard do not count.
-            let is_careful = strategy == Strategy::Restarted || !partition.doubtful.is_empty();
+            let is_careful = strategy == Strategy::Restarted || !partition.doubts.is_empty();
             let is_heard =
                 |id: &BrokerId| !is_careful || !self.ctx.unheard.contains(id) || self.channels.has_answered(*id);
             let online = |with_shutting_down: bool| -> Vec<BrokerId> {
@@ -270,7 +275,7 @@ impl Core {
                 live: &live,
                 live_or_shutting_down: &online(true),
                 shutting_down: restarted.get(&name).unwrap_or(&shutting_down),
-                doubtful: &partition.doubtful,
+                doubts: &partition.doubts,
                 unclean_allowed: unclean.get(&name.topic).copied().unwrap_or(false),
                 leader_recovery: self.settings.leader_recovery,
             };
@@ -278,9 +283,18 @@ impl Core {
                 Some(choice) => elected.push((name, state, choice)),
                 None if by_context => again.push(name),
                 None => {
+                    let in_sync: Vec<BrokerId> = live.iter().copied().filter(|id| state.isr.contains(id)).collect();
+                    if self.ctx.waits_in_doubt(&name) && partition.doubts.awaits(&in_sync) {
+                        unknown.push((name, in_sync));
+                        continue;
+                    }
                     moved.insert(name, Err(StateChangeFailed::NoCandidate { live, isr: state.isr }));
                 }
             }
+        }
+        for (name, in_sync) in unknown {
+            self.ask_log_ends(&name, &in_sync, batch);
+            moved.insert(name, Err(StateChangeFailed::EndsUnknown(in_sync)));
         }
         if elected.is_empty() {
             return Ok(again);
@@ -327,7 +341,7 @@ impl Core {
         batch.add_leader_and_isr(&self.ctx, recipients.unwrap_or(&state.isr), name, is_new);
         self.set_partition_state(name, PartitionState::Online);
         if let Some(partition) = self.ctx.partition_mut(name) {
-            partition.doubtful.clear();
+            partition.doubts.clear();
         }
         moved.insert(name.clone(), Ok(state));
     }
@@ -342,7 +356,7 @@ impl Core {
         let Strategy::Offline { allow_unclean } = strategy else { return Ok(unclean) };
         for (name, state) in partitions {
             let has_live_isr = state.isr.iter().any(|id| self.ctx.is_replica_online(*id, name, false));
-            let is_sure = self.ctx.partition(name).is_none_or(|partition| partition.doubtful.is_empty());
+            let is_sure = self.ctx.partition(name).is_none_or(|partition| partition.doubts.is_empty());
             if has_live_isr && is_sure || unclean.contains_key(&name.topic) {
                 continue;
             }

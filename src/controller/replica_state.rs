@@ -74,7 +74,7 @@ impl Core {
                         if !partition.assignment.replicas.contains(&broker) {
                             partition.assignment.replicas.push(broker);
                         }
-                    } else if !(self.ctx.waits_for_another(&name) && self.leads(broker, &name)) {
+                    } else if !(self.ctx.waits_in_doubt(&name) && self.leads(broker, &name)) {
                         // Who is waited with would lead on.
                         batch.add_leader_and_isr(&self.ctx, &[broker], &name, false);
                     }
@@ -119,8 +119,7 @@ impl Core {
             batch.add_stop_replica(&self.ctx, &[broker], name, false);
         }
         // Who waits for another one of the ISR does not take it out.
-        let may_shrink =
-            |name: &TopicPartition| self.ctx.leadership(name).is_some() && !self.ctx.waits_for_another(name);
+        let may_shrink = |name: &TopicPartition| self.ctx.leadership(name).is_some() && !self.ctx.waits_in_doubt(name);
         let (led, headless): (Vec<_>, Vec<_>) = partitions.into_iter().partition(may_shrink);
         for name in self.remove_from_isr(broker, led).await? {
             if !self.ctx.is_queued_for_deletion(&name.topic) {

@@ -1,11 +1,14 @@
 //! Brokers that restarted while no controller looked (not in Kafka): who registered after a partition's state was written may lack the end of
-//! its log. Called at the failover, before anybody is told who leads, and when a broker of which nothing was heard answers after all.
+//! its log. Called at the failover, before anybody is told who leads, when a broker of which nothing was heard answers after all, and by
+//! elections in which nobody is left but those: they are asked where their logs end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch::Batch;
 use super::core::{Core, Outcome};
+use super::doubt::Doubt;
 use super::election::Strategy;
 use super::states::PartitionState;
 use crate::base::{BrokerId, TopicPartition};
@@ -26,8 +29,8 @@ pub(super) struct Restarted {
 
 impl Core {
     /// Elects others in place of leaders that have restarted unseen, where a member of the ISR answers that has not, and takes all that have
-    /// out of the ISR. Where none answers, the restarted leader leads in a new epoch, but not alone of several, if the topic
-    /// promises that a record survives one of them. Before anybody is told who leads: a restarted leader does not know yet that
+    /// out of the ISR. Where none answers, and the topic promises that a record survives one of several, those who are there are
+    /// doubted; else the restarted leader leads in a new epoch. Before anybody is told who leads: a restarted leader does not know yet that
     /// it is, and nobody has copied from it.
     pub(super) async fn replace_restarted(&mut self, restarted: Vec<Restarted>) -> Outcome {
         let restarted: Vec<Restarted> =
@@ -48,29 +51,33 @@ impl Core {
         self.move_partitions(concerned, PartitionState::Online, Some(Strategy::Restarted)).await.map(drop)
     }
 
-    /// Partitions of whose ISR nobody is there but who has restarted unseen. Returns those whose leader may lead again; those that one
-    /// replica alone would lead are offline until another one is there.
+    /// Partitions of whose ISR nobody is there but who has restarted unseen. Returns those whose leader may lead again; the others are
+    /// offline until two are there who have said where their logs end.
     async fn doubt(&mut self, bereft: Vec<Restarted>) -> Outcome<Vec<TopicPartition>> {
         let topics: BTreeSet<Arc<str>> = bereft.iter().map(|found| found.partition.topic.clone()).collect();
         let promises = topics.iter().map(|topic| async { Ok((topic.clone(), self.min_insync_replicas(topic).await?)) });
         let promises: BTreeMap<Arc<str>, i32> =
             futures_util::future::join_all(promises).await.into_iter().collect::<Outcome<_>>()?;
-        let (mut again, mut waiting) = (Vec::new(), Vec::new());
+        let (mut again, mut asked, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for Restarted { partition: name, members, .. } in bereft {
             let Some(state) = self.ctx.leadership(&name).map(|known| known.state.clone()) else { continue };
             let is_promised = state.isr.len() > 1 && promises.get(&name.topic).is_some_and(|min| *min > 1);
             let leads = members.contains(&state.leader);
-            if is_promised && members.len() < 2 {
-                waiting.push(name.clone());
-                if leads {
-                    self.set_partition_state(&name, PartitionState::Offline);
-                }
-            } else if leads {
-                again.push(name.clone());
+            if !is_promised {
+                again.extend(leads.then_some(name));
+                continue;
             }
-            if is_promised && let Some(partition) = self.ctx.partition_mut(&name) {
-                partition.doubtful = members;
+            if leads {
+                self.set_partition_state(&name, PartitionState::Offline);
             }
+            if members.len() < 2 { &mut waiting } else { &mut asked }.push(name.clone());
+            if let Some(partition) = self.ctx.partition_mut(&name) {
+                partition.doubts = members.into_iter().collect();
+            }
+        }
+        if let Some(first) = asked.first() {
+            tracing::warn!(partitions = asked.len(), %first,
+                "in-sync replicas have restarted unseen: the one with the longest log is to lead");
         }
         if let Some(first) = waiting.first() {
             tracing::warn!(partitions = waiting.len(), %first,
@@ -80,15 +87,28 @@ impl Core {
         Ok(again)
     }
 
-    /// A broker of which nothing was heard before has answered: where it leads, what was put off for it is done.
+    /// Asks replicas where their logs end, those that have not been asked yet.
+    pub(super) fn ask_log_ends(&mut self, name: &TopicPartition, replicas: &[BrokerId], batch: &mut Batch) {
+        let Some(partition) = self.ctx.partition_mut(name) else { return };
+        let is_unasked = |id: &BrokerId| partition.doubts.of(*id) == Some(Doubt::Unasked);
+        let asked: Vec<BrokerId> = replicas.iter().copied().filter(is_unasked).collect();
+        for id in &asked {
+            partition.doubts.set(*id, Doubt::Asked);
+        }
+        batch.add_log_end(&self.ctx, &asked, name);
+    }
+
+    /// A broker of which nothing was heard before has answered: where it leads, or could, what was put off for it is done.
     pub(super) async fn settle_doubts(&mut self, broker: BrokerId) -> Outcome {
         if !self.ctx.unheard.remove(&broker) {
             return Ok(());
         }
         let led = self.ctx.partitions_led_by(broker);
-        let doubtful =
-            |name: &TopicPartition| self.ctx.partition(name).is_some_and(|partition| !partition.doubtful.is_empty());
-        let concerned: Vec<TopicPartition> = led.into_iter().filter(doubtful).collect();
-        self.elect_anew(&concerned).await
+        let in_doubt =
+            |name: &TopicPartition| self.ctx.partition(name).is_some_and(|partition| !partition.doubts.is_empty());
+        let concerned: Vec<TopicPartition> = led.into_iter().filter(in_doubt).collect();
+        self.elect_anew(&concerned).await?;
+        let waiting = self.ctx.waiting_in_doubt_for(broker);
+        self.bring_online(&waiting).await.map(drop)
     }
 }

@@ -148,6 +148,7 @@ impl Core {
                 tracing::error!(broker, error, "broker refused UpdateMetadata");
                 Ok(())
             }
+            Event::LogEndsTold { broker, epoch, ends } => self.on_log_ends_told(broker, epoch, ends).await,
             Event::LogDirFailure => self.on_log_dir_event().await,
         }
     }

@@ -55,10 +55,12 @@ pub struct FoundOffset {
     pub offset: i64,
     /// -1 when unknown.
     pub leader_epoch: i32,
+    /// For a debugger that asks for the end: the epoch of the last records, -1 when there are none. Kafka's brokers do not tell.
+    pub log_epoch: Option<i32>,
 }
 
 /// Nothing at or after that time.
-pub const NOT_FOUND: FoundOffset = FoundOffset { timestamp: -1, offset: -1, leader_epoch: -1 };
+pub const NOT_FOUND: FoundOffset = FoundOffset { timestamp: -1, offset: -1, leader_epoch: -1, log_epoch: None };
 
 /// The largest epoch at or below the one asked for, and where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,7 @@ impl Replicas {
             timestamp: -1,
             offset,
             leader_epoch: leader_epoch.unwrap_or(-1),
+            log_epoch: None,
         };
         let readable_end = match asker {
             Asker::Consumer { committed_transactions_only } => partition.readable_end(committed_transactions_only),
@@ -106,7 +109,9 @@ impl Replicas {
                 if is_unsure() {
                     return Err(ErrorCode::OffsetNotAvailable);
                 }
-                return Ok(special(readable_end, Some(partition.state().leader_epoch)));
+                let log_epoch = (asker == Asker::Debugger).then(|| log.latest_epoch().unwrap_or(-1));
+                let found = special(readable_end, Some(partition.state().leader_epoch));
+                return Ok(FoundOffset { log_epoch, ..found });
             }
             OffsetQuery::MaxTimestamp => log.max_timestamp().await,
             OffsetQuery::At(timestamp) => log.offset_for_timestamp(timestamp).await,
@@ -119,6 +124,7 @@ impl Replicas {
             timestamp: found.timestamp,
             offset: found.offset,
             leader_epoch: found.leader_epoch.unwrap_or(-1),
+            log_epoch: None,
         }))
     }
 

@@ -98,31 +98,34 @@ fn follower_with_an_empty_disk_is_filled_again() {
 }
 
 #[test]
-fn leader_with_an_empty_disk_refuses_and_is_filled_by_those_who_have_the_records() {
+fn leader_with_an_empty_disk_does_not_lead_and_is_filled_by_those_who_have_the_records() {
     if !is_ottla() {
         return;
     }
-    let cluster = Cluster::new("lost-leader");
-    let mut brokers = cluster_of_three(&cluster, "2");
-    write(&brokers[&0], 0, 50);
-    await_full_isr(&cluster);
-    // All at once, and nobody is elected before all are back: the state still names it as the leader, with everybody in sync.
-    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
-    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
-    wipe_partition(&plans[0]);
-    await_sessions_over(&cluster);
-    tree::put(
-        &cluster.connect,
-        "/controller",
-        r#"{"version":2,"brokerid":9,"timestamp":"0","kraftControllerEpoch":-1}"#,
-    );
-    let brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();
-    eventually("all to serve", LIMIT, || brokers.values().all(Broker::has_started).then_some(()));
-    assert_eq!(state(&cluster.connect, TOPIC, 0).expect("a state").leader, 0);
-    tree::delete(&cluster.connect, "/controller");
-    eventually("the refusal", LIMIT, || brokers[&0].output().contains("refusing to lead").then_some(()));
-    await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0);
-    assert_whole(&cluster, brokers, 50);
+    for min_isr in ["1", "2"] {
+        let cluster = Cluster::new(&format!("lost-leader-{min_isr}"));
+        let mut brokers = cluster_of_three(&cluster, min_isr);
+        write(&brokers[&0], 0, 50);
+        await_full_isr(&cluster);
+        // All at once, and nobody is elected before all are back: the state still names it as the leader, with everybody in sync.
+        brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+        let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+        wipe_partition(&plans[0]);
+        await_sessions_over(&cluster);
+        tree::put(
+            &cluster.connect,
+            "/controller",
+            r#"{"version":2,"brokerid":9,"timestamp":"0","kraftControllerEpoch":-1}"#,
+        );
+        let brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();
+        eventually("all to serve", LIMIT, || brokers.values().all(Broker::has_started).then_some(()));
+        assert_eq!(state(&cluster.connect, TOPIC, 0).expect("a state").leader, 0);
+        tree::delete(&cluster.connect, "/controller");
+        await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0);
+        // Where two have to be in sync it is asked what it has, else it is told to lead.
+        assert_eq!(brokers[&0].output().contains("refusing to lead"), min_isr == "1");
+        assert_whole(&cluster, brokers, 50);
+    }
 }
 
 #[test]
@@ -280,6 +283,33 @@ fn disk_restored_from_an_old_snapshot_is_brought_up_to_date() {
     wipe(&plan);
     copy_dir(&snapshot, &plan.logs);
     brokers.insert(1, plan.start());
+    assert_whole(&cluster, brokers, 60);
+}
+
+/// Of the three one has lost records, one was killed and one stands still: what two have acknowledged is whole on the one that was killed.
+#[test]
+fn of_two_that_restarted_while_the_controller_stood_still_the_one_that_has_all_leads() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-to-the-first");
+    let mut brokers = cluster_of_three(&cluster, "2");
+    write(&brokers[&0], 0, 20);
+    await_full_isr(&cluster);
+    let snapshot = cluster.dir.join("snapshot");
+    copy_dir(&brokers[&1].plan.logs, &snapshot);
+    write(&brokers[&0], 20, 60);
+    assert_eq!(await_full_isr(&cluster), 0);
+    let controller = tree::get(&cluster.connect, "/controller").expect("a controller");
+    assert!(controller.contains("\"brokerid\":0"), "{controller}");
+    brokers.get_mut(&0).expect("the leader").signal(Signal::STOP);
+    let [one, two] = [1, 2].map(|id| brokers.remove(&id).expect("a follower").kill());
+    wipe(&one);
+    copy_dir(&snapshot, &one.logs);
+    brokers.insert(1, one.begin());
+    brokers.insert(2, two.begin());
+    assert_eq!(await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0).leader, 2);
+    brokers.get_mut(&0).expect("the one that stood still").signal(Signal::CONT);
     assert_whole(&cluster, brokers, 60);
 }
 

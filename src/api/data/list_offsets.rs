@@ -15,6 +15,9 @@ use crate::wire::{
 /// Answers carry leader epochs from here on.
 const FIRST_EPOCH_VERSION: i16 = 4;
 
+/// The field is left out then.
+const LOG_EPOCH_UNTOLD: i32 = -2;
+
 /// Finds one offset a partition.
 pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Malformed> {
     let version = request.version();
@@ -76,7 +79,7 @@ async fn find(
             Some(query) => api.replicas.find_offset(id, query, asked.current_leader_epoch, asker).await,
         }
     };
-    let (error, FoundOffset { timestamp, offset, leader_epoch }) = match found {
+    let (error, FoundOffset { timestamp, offset, leader_epoch, log_epoch }) = match found {
         Ok(found) => (ErrorCode::None, found),
         // Before OFFSET_NOT_AVAILABLE clients knew this code for the same case.
         Err(ErrorCode::OffsetNotAvailable) if version < 5 => (ErrorCode::LeaderNotAvailable, NOT_FOUND),
@@ -88,6 +91,7 @@ async fn find(
         timestamp,
         offset,
         leader_epoch: if version >= FIRST_EPOCH_VERSION { leader_epoch } else { -1 },
+        log_epoch: log_epoch.unwrap_or(LOG_EPOCH_UNTOLD),
         ..Default::default()
     }
 }

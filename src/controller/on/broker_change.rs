@@ -69,6 +69,7 @@ impl Core {
     async fn on_broker_startup(&mut self, new: &[BrokerId]) -> Outcome {
         for id in new {
             self.ctx.offline_dirs.remove(id);
+            self.ctx.doubt_anew(*id);
         }
         let old: Vec<BrokerId> = self.ctx.live_or_shutting_down().into_iter().filter(|id| !new.contains(id)).collect();
         if !old.is_empty() {

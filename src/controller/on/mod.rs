@@ -9,6 +9,7 @@ pub(super) mod dead_process;
 pub(super) mod election_request;
 pub(super) mod failover;
 pub(super) mod log_dir;
+mod log_ends;
 pub(super) mod producer_ids;
 pub(super) mod reassignment;
 pub(super) mod startup;

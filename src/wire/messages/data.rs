@@ -205,6 +205,7 @@ message! {
         timestamp: i64, 1.., default -1;
         offset: i64, 1.., default -1;
         leader_epoch: i32, 4.., default -1;
+        @10000 log_epoch: i32, 6.., default -2, else drop; // not Kafka's: of the last records, for whoever asks for a replica's end; -1 none
     }
 
     /// Where a leader epoch ended, so that a follower or consumer can find a divergence.

@@ -215,7 +215,7 @@ fn each_version_of_leader_and_isr_and_update_metadata_can_be_written() {
             match request {
                 ControlRequest::LeaderAndIsr(r) => encode_request(&mut out, &r, version, 0, None),
                 ControlRequest::UpdateMetadata(r) => encode_request(&mut out, &r, version, 0, None),
-                ControlRequest::StopReplica(_) => panic!("nothing is stopped"),
+                other => panic!("not asked for: {other:?}"),
             }
             .expect("fits its version");
         }

@@ -1,10 +1,9 @@
 //! Elections, state tables and the algebra of moves, without any effect.
 
-use std::collections::BTreeSet;
-
 use ottla::base::BrokerId;
 use ottla::controller::assignment::{ReplicaAssignment, refuse_target};
 use ottla::controller::context::LeaderAndIsr;
+use ottla::controller::doubt::{Doubt, Doubts, LogEnd};
 use ottla::controller::election::{Candidates, Strategy, elect, initial, shrink};
 use ottla::controller::states::{PartitionState, ReplicaState};
 use proptest::prelude::*;
@@ -19,13 +18,13 @@ fn among<'a>(replicas: &'a [BrokerId], live: &'a [BrokerId]) -> Candidates<'a> {
         live,
         live_or_shutting_down: live,
         shutting_down: &[],
-        doubtful: &SURE,
+        doubts: &SURE,
         unclean_allowed: false,
         leader_recovery: true,
     }
 }
 
-static SURE: BTreeSet<BrokerId> = BTreeSet::new();
+static SURE: Doubts = Doubts::NONE;
 
 const OFFLINE: Strategy = Strategy::Offline { allow_unclean: false };
 
@@ -46,12 +45,22 @@ fn offline_election_drops_dead_members_from_the_isr() {
 }
 
 #[test]
-fn replicas_in_doubt_lead_two_at_a_time_or_when_an_administrator_says_so() {
-    let doubtful = BTreeSet::from([1, 2]);
-    let among = |live| Candidates { doubtful: &doubtful, ..among(&[1, 2, 3], live) };
-    assert_eq!(elect(OFFLINE, &state(3, &[1, 3]), among(&[1])), None);
+fn replicas_in_doubt_lead_when_their_ends_are_known_or_an_administrator_says_so() {
+    let doubts = told(&[(1, Some(4), 10), (2, Some(4), 10)]);
+    let among = |live| Candidates { doubts: &doubts, ..among(&[1, 2, 3], live) };
+    assert_eq!(elect(OFFLINE, &state(3, &[1, 3]), among(&[1])), None, "there is none to compare it with");
     let both = elect(OFFLINE, &state(2, &[1, 2, 3]), among(&[1, 2])).expect("a leader");
     assert_eq!((both.state.leader, both.state.isr), (2, vec![1, 2]));
+    let unknown: Doubts = [1, 2].into_iter().collect();
+    let unknown = Candidates { doubts: &unknown, unclean_allowed: true, ..among(&[1, 2]) };
+    assert_eq!(
+        elect(OFFLINE, &state(2, &[1, 2]), unknown),
+        None,
+        "a topic's permission does not go before their answers"
+    );
+    let said = Strategy::Offline { allow_unclean: true };
+    let said = elect(said, &state(2, &[1, 2]), unknown).expect("a leader");
+    assert_eq!((said.state.leader, said.unclean), (1, true));
     let sure = elect(OFFLINE, &state(1, &[1, 2, 3]), among(&[1, 2, 3])).expect("a leader");
     assert_eq!((sure.state.leader, sure.state.isr), (3, vec![3]));
     let last = elect(OFFLINE, &state(1, &[1]), among(&[1])).expect("a leader");
@@ -64,6 +73,44 @@ fn replicas_in_doubt_lead_two_at_a_time_or_when_an_administrator_says_so() {
     }
     let leaving = Candidates { live_or_shutting_down: &[1, 3], shutting_down: &[3], ..among(&[1]) };
     assert_eq!(elect(Strategy::ControlledShutdown, &state(3, &[1, 3]), leaving), None);
+}
+
+fn told(ends: &[(BrokerId, Option<i32>, i64)]) -> Doubts {
+    let mut doubts = Doubts::default();
+    for (id, epoch, offset) in ends {
+        doubts.set(*id, Doubt::Ends(LogEnd { epoch: *epoch, offset: *offset }));
+    }
+    doubts
+}
+
+/// Of two logs the one whose last records are of a later epoch is the better one, then the longer one.
+#[test]
+fn of_replicas_in_doubt_the_one_with_the_longest_log_leads_with_its_equals() {
+    let all = [1, 2, 3];
+    for (ends, longest) in [
+        ([(1, Some(4), 10), (2, Some(4), 12), (3, Some(4), 11)], vec![2]),
+        ([(1, Some(4), 12), (2, Some(4), 12), (3, Some(4), 11)], vec![1, 2]),
+        ([(1, Some(3), 90), (2, Some(4), 12), (3, Some(-1), 0)], vec![2]),
+        ([(1, Some(3), 90), (2, None, 12), (3, Some(4), 13)], vec![1]),
+        ([(1, Some(3), 12), (2, None, 12), (3, Some(4), 11)], vec![1, 2]),
+    ] {
+        let doubts = told(&ends);
+        assert_eq!(doubts.longest(&all), Some(longest.clone()), "{ends:?}");
+        let candidates = Candidates { doubts: &doubts, ..among(&all, &all) };
+        let chosen = elect(OFFLINE, &state(9, &[3, 2, 1]), candidates).expect("a leader").state;
+        assert_eq!(chosen.leader, longest[0]);
+        let mut isr = chosen.isr;
+        isr.sort_unstable();
+        assert_eq!(isr, longest, "whoever has less comes back when it has copied it");
+    }
+    let mut doubts = told(&[(1, Some(4), 10), (2, Some(4), 12)]);
+    doubts.set(3, Doubt::Lost);
+    assert_eq!(doubts.longest(&all), Some(vec![2]));
+    assert_eq!(doubts.longest(&[2, 3]), None, "one alone");
+    assert!(!doubts.awaits(&all));
+    doubts.set(3, Doubt::Asked);
+    assert_eq!(doubts.longest(&all), None, "one may have more");
+    assert!(doubts.awaits(&all) && !doubts.awaits(&[3]));
 }
 
 #[test]

@@ -19,11 +19,15 @@ async fn bereft(partitions: &[&[i32]], returning: &[i32]) -> (World, Vec<Node>) 
     for &id in returning {
         let node = &mut nodes[usize::try_from(id).expect("an id")];
         world.zk.expire(node.session().id());
-        let session = node.zk.reopen().await.expect("reopened");
-        let port = 9092 + u16::try_from(id).expect("an id");
-        store::brokers::register(&session, &registration(id, port), &[]).await.expect("registered");
+        registered_again(node).await;
     }
     (world, nodes)
+}
+
+async fn registered_again(node: &Node) {
+    let session = node.zk.reopen().await.expect("reopened");
+    let port = 9092 + u16::try_from(node.id).expect("an id");
+    store::brokers::register(&session, &registration(node.id, port), &[]).await.expect("registered");
 }
 
 async fn takes_over(node: &mut Node) -> ControllerHandle {
@@ -83,7 +87,7 @@ async fn process_that_died_registered_does_not_get_the_isr_for_itself() {
     assert_ne!(epoch, 0, "the leader has restarted");
 }
 
-/// The two are acknowledged by two of them, of whom only one restarted: the other has all.
+/// What two have acknowledged is whole on one of them, of whom only this one is there.
 #[tokio::test(start_paused = true)]
 async fn one_that_restarted_unseen_does_not_lead_alone_what_two_have_acknowledged() {
     for min_insync_replicas in [2, 1] {
@@ -100,19 +104,21 @@ async fn one_that_restarted_unseen_does_not_lead_alone_what_two_have_acknowledge
         }
         assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
         assert_eq!(state(&world, 1), (2.into(), 0.into(), json!([2, 1])));
-        while let Some(arrived) = nodes[1].try_next() {
-            let Received::LeaderAndIsr(request) = arrived.request else { continue };
-            let mut states = request.topic_states.iter().flat_map(|topic| &topic.partition_states);
-            assert!(states.all(|state| state.leader != 1), "it is not told that it leads");
-        }
-        // The other one returns.
-        let session = nodes[2].zk.reopen().await.expect("reopened");
-        store::brokers::register(&session, &registration(2, 9094), &[]).await.expect("registered");
+        assert_hears_of_no_leader(&mut nodes[1]);
+        // The other one returns, with less of one and with more of the other.
+        nodes[2].ends.lock().extend([(tp("t", 0), (Some(0), 9)), (tp("t", 1), (Some(0), 11))]);
+        registered_again(&nodes[2]).await;
         settle().await;
-        for partition in [0, 1] {
-            let (leader, _, isr) = state(&world, partition);
-            assert_eq!((leader, isr), (2.into(), json!([2])), "partition {partition}");
-        }
+        assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1])));
+        assert_eq!(state(&world, 1), (2.into(), 1.into(), json!([2])));
+    }
+}
+
+fn assert_hears_of_no_leader(node: &mut Node) {
+    while let Some(arrived) = node.try_next() {
+        let Received::LeaderAndIsr(request) = arrived.request else { continue };
+        let mut states = request.topic_states.iter().flat_map(|topic| &topic.partition_states);
+        assert!(states.all(|state| state.leader != node.id), "it is told that it leads");
     }
 }
 
@@ -130,16 +136,79 @@ async fn one_that_restarted_unseen_leads_alone_when_an_administrator_says_so() {
     assert_eq!(state(&world, 0).2, json!([1]));
 }
 
-/// One failure costs only one of them the end of its log, but nobody knows which.
+/// One failure costs only one of them the end of its log: the one that has more has all that was acknowledged.
 #[tokio::test(start_paused = true)]
-async fn two_that_restarted_unseen_lead_what_two_have_acknowledged() {
-    let (world, mut nodes) = bereft(&[&[1, 2, 0], &[0, 2, 1]], &[1, 2]).await;
+async fn of_two_that_restarted_unseen_the_one_with_the_longest_log_leads() {
+    let (world, mut nodes) = bereft(&[&[1, 2, 0], &[0, 2, 1], &[1, 2], &[1, 2]], &[1, 2]).await;
     world.zk.expire(nodes[0].session().id());
     nodes[2].settings.min_insync_replicas = 2;
+    nodes[2].ends.lock().extend([(tp("t", 0), (Some(0), 11)), (tp("t", 2), (None, 9)), (tp("t", 3), (Some(-1), 90))]);
     let _next = takes_over(&mut nodes[2]).await;
-    assert_eq!(state(&world, 0).0, 1, "it has led before");
-    let (leader, _, isr) = state(&world, 1);
-    assert_eq!((leader, isr), (2.into(), json!([2, 1])));
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])), "broker 1 lacks one record of 11");
+    assert_eq!(state(&world, 1), (2.into(), 1.into(), json!([2, 1])), "both have the same");
+    assert_eq!(state(&world, 2), (1.into(), 1.into(), json!([1])), "broker 2 lacks one of 10");
+    assert_eq!(state(&world, 3), (1.into(), 1.into(), json!([1])), "what broker 2 has more is of an earlier epoch");
+    // They are asked as followers of nobody: who leads in the old epoch would write where it has lost something.
+    let asked = nodes[1].told_until("ListOffsets as -2").await;
+    let asking = "LeaderAndIsr t-0 leader -1 epoch 0 isr []; t-1 leader -1 epoch 0 isr []; \
+                  t-2 leader -1 epoch 0 isr []; t-3 leader -1 epoch 0 isr []";
+    assert_eq!(asked.iter().filter(|words| words.starts_with("LeaderAndIsr")).collect::<Vec<_>>(), [asking]);
+    assert_eq!(asked.last().expect("a request"), "ListOffsets as -2 t-0 at -1; t-1 at -1; t-2 at -1; t-3 at -1");
+}
+
+/// The third may have more than both, and its session is its only sign of life.
+#[tokio::test(start_paused = true)]
+async fn who_restarted_unseen_and_does_not_say_how_much_it_has_is_waited_for() {
+    let (world, mut nodes) = bereft(&[&[0, 1, 2]], &[0, 1, 2]).await;
+    nodes[2].settings.min_insync_replicas = 2;
+    nodes[2].settings.dead_process_detect = std::time::Duration::ZERO;
+    nodes[1].ends.lock().insert(tp("t", 0), (Some(0), 12));
+    nodes[2].ends.lock().insert(tp("t", 0), (Some(0), 11));
+    nodes[1].die();
+    let _next = takes_over(&mut nodes[2]).await;
+    assert_eq!(state(&world, 0), (0.into(), 0.into(), json!([0, 1, 2])));
+    world.zk.expire(nodes[1].session().id());
+    settle().await;
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])), "of the two others it has more");
+    nodes[1].listen();
+    registered_again(&nodes[1]).await;
+    settle().await;
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])), "too late");
+}
+
+/// Its disk has failed, or came back empty: it is nobody to be compared with.
+#[tokio::test(start_paused = true)]
+async fn one_of_two_that_restarted_unseen_and_has_lost_its_log_does_not_make_the_other_lead() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[1, 2]).await;
+    nodes[0].settings.min_insync_replicas = 2;
+    nodes[2].answers.lock().insert((ApiKey::ListOffsets, tp("t", 0)), ErrorCode::KafkaStorageError.code());
+    let next = takes_over(&mut nodes[0]).await;
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+    assert_hears_of_no_leader(&mut nodes[1]);
+    // It comes back once more, whole.
+    nodes[2].answers.lock().clear();
+    world.zk.expire(nodes[2].session().id());
+    settle().await;
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+    registered_again(&nodes[2]).await;
+    settle().await;
+    assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1, 2])));
+    assert_eq!(next.status().offline_partitions, 0);
+}
+
+/// A follower that did not restart has all; only its answer was late.
+#[tokio::test(start_paused = true)]
+async fn follower_that_answers_late_leads_where_one_that_restarted_unseen_would_be_alone() {
+    let (world, mut nodes) = bereft(&[&[2, 1]], &[2]).await;
+    nodes[0].settings.min_insync_replicas = 2;
+    nodes[0].settings.dead_process_detect = std::time::Duration::ZERO;
+    nodes[1].die();
+    let _next = nodes[0].start();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(state(&world, 0), (2.into(), 0.into(), json!([2, 1])));
+    nodes[1].listen();
+    settle().await;
+    assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1])));
 }
 
 /// It is slow, not dead: what was put off for it is done when it answers.

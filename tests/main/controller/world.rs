@@ -12,9 +12,10 @@ use ottla::client::Target;
 use ottla::controller::{Controller, ControllerHandle, ControllerSettings};
 use ottla::wire::{
     ApiKey, LeaderAndIsrRequest, LeaderAndIsrResponse, LeaderAndIsrResponsePartitionError,
-    LeaderAndIsrResponseTopicError, Message, Reader, RequestHeader, StopReplicaRequest, StopReplicaResponse,
-    StopReplicaResponsePartitionError, UpdateMetadataRequest, UpdateMetadataResponse, decode_request_header,
-    encode_response,
+    LeaderAndIsrResponseTopicError, ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsRequestTopic,
+    ListOffsetsResponse, ListOffsetsResponsePartition, ListOffsetsResponseTopic, Message, Reader, RequestHeader,
+    StopReplicaRequest, StopReplicaResponse, StopReplicaResponsePartitionError, UpdateMetadataRequest,
+    UpdateMetadataResponse, decode_request_header, encode_response,
 };
 use ottla::zk::session::sim::SimZk;
 use ottla::zk::session::{Session, Zk};
@@ -36,6 +37,7 @@ pub(crate) enum Received {
     LeaderAndIsr(LeaderAndIsrRequest),
     UpdateMetadata(UpdateMetadataRequest),
     StopReplica(StopReplicaRequest),
+    ListOffsets(ListOffsetsRequest),
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,9 @@ pub(crate) struct Arrived {
 
 /// Error codes that a broker answers for partitions, by API; for LeaderAndIsr and UpdateMetadata as a whole under no topic's partition -1; others are 0.
 pub(crate) type Answers = Arc<Mutex<HashMap<(ApiKey, TopicPartition), i16>>>;
+
+/// The epoch, if it tells one, and the offset at which the log of a partition ends on a broker; 0 and 10 unless said.
+pub(crate) type Ends = Arc<Mutex<HashMap<TopicPartition, (Option<i32>, i64)>>>;
 
 pub(crate) struct World {
     pub(crate) zk: SimZk,
@@ -59,6 +64,7 @@ pub(crate) struct Node {
     pub(crate) epoch: i64,
     pub(crate) settings: ControllerSettings,
     pub(crate) answers: Answers,
+    pub(crate) ends: Ends,
     port: u16,
     arrive: mpsc::UnboundedSender<Arrived>,
     arrived: mpsc::UnboundedReceiver<Arrived>,
@@ -115,6 +121,7 @@ impl World {
             epoch,
             settings,
             answers,
+            ends: Ends::default(),
             port: bound,
             arrive,
             arrived,
@@ -168,7 +175,8 @@ impl Node {
         let (process, alive) = watch::channel(true);
         self.process = process;
         let listener = self.env.net.listen(SocketAddr::from(([127, 0, 0, 1], self.port)), None).expect("free port");
-        let serving = serve(listener, self.env.clone(), self.arrive.clone(), self.answers.clone(), alive);
+        let replies = Replies { answers: self.answers.clone(), ends: self.ends.clone() };
+        let serving = serve(listener, self.env.clone(), self.arrive.clone(), replies, alive);
         self.env.tasks.spawn(Lane::Data, "receiver", serving);
     }
 
@@ -280,14 +288,31 @@ pub(crate) fn words(request: &Received) -> String {
             }
             format!("StopReplica {}", parts.join("; "))
         }
+        Received::ListOffsets(request) => {
+            let of = |topic: &ListOffsetsRequestTopic| {
+                let partitions = topic.partitions.iter();
+                partitions
+                    .map(|p| format!("{}-{} at {}", topic.name, p.partition_index, p.timestamp))
+                    .collect::<Vec<_>>()
+            };
+            let parts: Vec<_> = request.topics.iter().flat_map(of).collect();
+            format!("ListOffsets as {} {}", request.replica_id, parts.join("; "))
+        }
     }
+}
+
+/// What a broker answers.
+#[derive(Clone)]
+struct Replies {
+    answers: Answers,
+    ends: Ends,
 }
 
 async fn serve(
     listener: Listener,
     env: Env,
     arrive: mpsc::UnboundedSender<Arrived>,
-    answers: Answers,
+    replies: Replies,
     mut alive: watch::Receiver<bool>,
 ) {
     loop {
@@ -297,7 +322,7 @@ async fn serve(
             _ = alive.wait_for(|alive| !alive) => return,
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { return };
-                let talk = connection(stream, arrive.clone(), answers.clone());
+                let talk = connection(stream, arrive.clone(), replies.clone());
                 env.tasks.spawn(Lane::Data, "receiver-connection", async move {
                     tokio::select! {
                         biased;
@@ -310,7 +335,7 @@ async fn serve(
     }
 }
 
-async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, answers: Answers) {
+async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, replies: Replies) {
     while let Ok(len) = stream.read_i32().await {
         let mut frame = vec![0; usize::try_from(len).expect("length")];
         if stream.read_exact(&mut frame).await.is_err() {
@@ -318,7 +343,7 @@ async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, 
         }
         let frame = Bytes::from(frame);
         let (header, reader) = decode_request_header(frame).expect("header");
-        let (request, answer) = respond(&header, reader, &answers);
+        let (request, answer) = respond(&header, reader, &replies);
         if arrive.send(Arrived { header, request }).is_err() {
             return;
         }
@@ -328,7 +353,8 @@ async fn connection(mut stream: Stream, arrive: mpsc::UnboundedSender<Arrived>, 
     }
 }
 
-fn respond(header: &RequestHeader, mut reader: Reader, answers: &Answers) -> (Received, BytesMut) {
+fn respond(header: &RequestHeader, mut reader: Reader, replies: &Replies) -> (Received, BytesMut) {
+    let Replies { answers, ends } = replies;
     let version = header.api_version;
     let code =
         |key: ApiKey, name: &str, partition: i32| answers.lock().get(&(key, tp(name, partition))).copied().unwrap_or(0);
@@ -374,6 +400,27 @@ fn respond(header: &RequestHeader, mut reader: Reader, answers: &Answers) -> (Re
             }
             put(encode_response(&response, version, header.correlation_id).expect("encoded"));
             Received::StopReplica(request)
+        }
+        Some(key @ ApiKey::ListOffsets) => {
+            let request = ListOffsetsRequest::read(&mut reader, version).expect("ListOffsets");
+            let topics = request.topics.iter().map(|topic| {
+                let end = |p: &ListOffsetsRequestPartition| {
+                    let known = ends.lock().get(&tp(&topic.name, p.partition_index)).copied();
+                    let (epoch, offset) = known.unwrap_or((Some(0), 10));
+                    ListOffsetsResponsePartition {
+                        partition_index: p.partition_index,
+                        error_code: code(key, &topic.name, p.partition_index),
+                        offset,
+                        log_epoch: epoch.unwrap_or(-2),
+                        ..Default::default()
+                    }
+                };
+                let partitions = topic.partitions.iter().map(end).collect();
+                ListOffsetsResponseTopic { name: topic.name.clone(), partitions }
+            });
+            let response = ListOffsetsResponse { topics: topics.collect(), ..Default::default() };
+            put(encode_response(&response, version, header.correlation_id).expect("encoded"));
+            Received::ListOffsets(request)
         }
         other => panic!("the controller sends {other:?}"),
     };
