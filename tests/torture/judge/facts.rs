@@ -33,6 +33,9 @@ pub struct Facts<'h> {
 /// A broker that may talk with ZooKeeper again is told within this that it has lost what it coordinated, in microseconds.
 const TOLD_WITHIN: u64 = 1_000_000;
 
+/// Faults in which a coordinator may lose its session without knowing it, and answer all the same, as far as Apache Kafka's was seen to.
+const CUTS_OFF: [&str; 2] = ["cut-zookeeper", "cut-in"];
+
 /// A send.
 #[derive(Clone, Copy)]
 pub struct Write {
@@ -128,7 +131,7 @@ impl<'h> Facts<'h> {
                 }
                 _ => {}
             },
-            What::Fault(fault) if fault.name == "cut-zookeeper" => {
+            What::Fault(fault) if CUTS_OFF.contains(&&*fault.name) => {
                 self.cut_off.push(event.begin..event.end + TOLD_WITHIN);
             }
             What::Saw(sight) => match &**sight {
@@ -262,7 +265,7 @@ impl<'h> Facts<'h> {
         (is_thrown_away && is_before).then_some(Excuse::ReusedSequence)
     }
 
-    /// A broker was cut off from ZooKeeper while an event went on: it may have been asked, and have lost what it coordinated unawares.
+    /// A broker did not hear of ZooKeeper while an event went on: it may have been asked, and have lost what it coordinated unawares.
     pub fn cut_off_coordinator(&self, event: &Event) -> Option<Excuse> {
         let overlaps = |cut: &Range<u64>| cut.start < event.end && event.begin < cut.end;
         self.cut_off.iter().any(overlaps).then_some(Excuse::CutOffCoordinator)

@@ -105,8 +105,8 @@ pub enum Excuse {
     /// A client gave the sequence number of a record that it had sent, and then threw away with its transaction, to another one, and was
     /// told that this is there already: librdkafka 2.12 does when the record waits to be sent again.
     ReusedSequence,
-    /// A coordinator that was cut off from ZooKeeper answered what it knew, while another one knew more already: that of Apache Kafka does
-    /// too (`--target apache --faults cut-zookeeper --workload groups --seed 601`).
+    /// A coordinator that did not hear of the end of its session answered what it knew, while another one knew more already: that of Apache
+    /// Kafka does too (`--target apache --workload groups`, `--faults cut-zookeeper --seed 601` and `--faults cut-in --seed 702`).
     CutOffCoordinator,
     /// A member was given the last record before a cooperative rebalance once more behind it: librdkafka 2.12 pauses and resumes what the
     /// member keeps, and goes on from where the application was a moment before.
@@ -184,7 +184,7 @@ impl fmt::Display for Finding {
             Some(Excuse::NewEpoch) => write!(f, " [excused: sent again under another epoch]"),
             Some(Excuse::ReusedSequence) => write!(f, " [excused: its client used a sequence number twice]"),
             Some(Excuse::Rebalance) => write!(f, " [excused: its client goes a step back in a rebalance]"),
-            Some(Excuse::CutOffCoordinator) => write!(f, " [excused: a broker was cut off from ZooKeeper]"),
+            Some(Excuse::CutOffCoordinator) => write!(f, " [excused: a broker did not hear of ZooKeeper]"),
         }
     }
 }
