@@ -33,7 +33,8 @@ done
 export LOG_DIR=${LOG_DIR:-$home/logs}
 # exec -a gives the process its mark; ottla.sh would take it away again.
 binary=
-for candidate in "${OTTLA_BIN:-}" "$home/target/release/ottla" "$home/target/debug/ottla" "$(command -v ottla || true)"; do
+built=${CARGO_TARGET_DIR:-$home/target}
+for candidate in "${OTTLA_BIN:-}" "$built/release/ottla" "$built/debug/ottla" "$(command -v ottla || true)"; do
   if [ -n "$candidate" ] && [ -x "$candidate" ]; then binary=$candidate; break; fi
 done
 [ -n "$binary" ] || { echo "$0: no ottla binary: set OTTLA_BIN, or run cargo build --release in $home" >&2; exit 1; }
