@@ -54,6 +54,9 @@ impl Reconfigure {
         if old.log.unclean_leader_election_enable != new.log.unclean_leader_election_enable {
             self.api.controller.unclean_election_changed(new.log.unclean_leader_election_enable);
         }
+        if old.log.min_insync_replicas != new.log.min_insync_replicas {
+            self.api.controller.min_insync_replicas_changed(new.log.min_insync_replicas);
+        }
     }
 
     /// By name, as Kafka has it: a listener that is there stays where it is bound.

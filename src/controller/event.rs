@@ -78,6 +78,8 @@ pub(super) enum Event {
     LogDirFailure,
     /// `unclean.leader.election.enable` of the broker has changed.
     UncleanElection(bool),
+    /// `min.insync.replicas` of the broker has changed.
+    MinInsyncReplicas(i32),
     /// A topic now allows unclean leaders.
     TopicUncleanElection(Arc<str>),
     ListReassignments(Option<Vec<TopicPartition>>, Answer<Moves>),
@@ -121,7 +123,7 @@ impl Event {
             Event::LeaderAndIsrAnswered { .. } | Event::LogEndsTold { .. } => 10,
             Event::LogDirFailure => 11,
             Event::Shutdown => 12,
-            Event::UncleanElection(_) => 13,
+            Event::UncleanElection(_) | Event::MinInsyncReplicas(_) => 13,
             Event::TopicUncleanElection(_) => 14,
             Event::ListReassignments(..) => 15,
             Event::UpdateMetadataAnswered { .. } => 16,

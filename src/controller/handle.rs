@@ -288,6 +288,11 @@ impl ControllerHandle {
         self.events.put(Event::UncleanElection(enabled));
     }
 
+    /// The broker's `min.insync.replicas` has changed: the next takeover minds it.
+    pub fn min_insync_replicas_changed(&self, count: i32) {
+        self.events.put(Event::MinInsyncReplicas(count));
+    }
+
     /// A topic's `unclean.leader.election.enable` was set to true.
     pub fn topic_unclean_enabled(&self, topic: &str) {
         self.events.put(Event::TopicUncleanElection(topic.into()));

@@ -119,6 +119,10 @@ impl Core {
                 reply(answer, Ok(self.on_update_features(features)), ErrorCode::NotController)
             }
             Event::UncleanElection(enabled) => self.on_unclean_election(enabled).await,
+            Event::MinInsyncReplicas(count) => {
+                self.settings.min_insync_replicas = count;
+                Ok(())
+            }
             Event::Suspect(broker) => {
                 self.on_suspect(broker);
                 Ok(())

@@ -57,7 +57,7 @@ pub struct ControllerSettings {
     pub delete_topic_enable: bool,
     /// `unclean.leader.election.enable` at the start; later changes come over the handle.
     pub unclean_leader_election: bool,
-    /// `min.insync.replicas` at the start.
+    /// `min.insync.replicas` at the start; later changes come over the handle.
     pub min_insync_replicas: i32,
     /// `auto.leader.rebalance.enable`.
     pub auto_leader_rebalance: bool,

@@ -1,11 +1,14 @@
 //! Topics: their names, ids and assignments; creation, marks for deletion, deletion.
 
 use super::controller::{self, Term};
-use super::{StoreError, configs, fenced};
+use super::{StoreError, fenced};
 use crate::zk::session::{CreateMode, Op, Session, Watch, ZkErrorKind};
-use crate::zk::znode::config::{ConfigEntity, ConfigMap};
+use crate::zk::znode::config::{ConfigEntity, ConfigMap, ConfigType};
 use crate::zk::znode::delete_topics;
 use crate::zk::znode::topic::{PATH, TopicNode, path};
+
+/// Rounds between "create: exists" and "set: no such node".
+const MAX_ROUNDS: usize = 10;
 
 /// All topics, sorted.
 ///
@@ -61,8 +64,9 @@ pub async fn get_all(session: &Session, topics: &[String]) -> Result<Vec<Option<
     topics.iter().zip(found).map(decode).collect()
 }
 
-/// Creates a topic: first its configuration (also when empty; behind a check of `/controller`), then the topic. The controller makes
-/// the rest. After an error the configuration may be left behind, as with Kafka; a later creation overwrites it.
+/// Creates a topic: its configuration (also when empty) and the topic, both or none, behind a check of `/controller`. The controller makes
+/// the rest. Kafka writes the two one after the other: a broker that dies between them leaves a configuration without a topic. One that
+/// was left is overwritten.
 ///
 /// # Errors
 /// [`StoreError::TopicExists`]; [`StoreError::NoController`] or [`StoreError::ControllerMoved`]; the session's end.
@@ -71,19 +75,35 @@ pub async fn create(session: &Session, topic: &str, config: &ConfigMap, node: &T
     if session.exists(&path).await?.is_some() {
         return Err(StoreError::TopicExists(topic.into()));
     }
-    configs::write(session, &ConfigEntity::topic(topic), config).await?;
-    let data = node.encode();
-    match session.create_recursive(&path, data.clone()).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == ZkErrorKind::NodeExists => {
-            // A topic's id is random: the same text is our own write whose reply was lost. Without an id it is at least the same topic.
-            match session.get(&path).await? {
-                Some((found, _)) if error.after_loss && found == data => Ok(()),
-                _ => Err(StoreError::TopicExists(topic.into())),
+    let config_path = ConfigEntity::topic(topic).path();
+    let (config, data) = (config.encode(), node.encode());
+    let (mut is_left, mut was_lost) = (false, false);
+    for _ in 0..MAX_ROUNDS {
+        let configure = match is_left {
+            true => Op::set(&config_path, config.clone(), None),
+            false => Op::create(&config_path, config.clone()),
+        };
+        let ops = [controller::check_op(session).await?, configure, Op::create(&path, data.clone())];
+        let Err(error) = session.multi(&ops).await else { return Ok(()) };
+        was_lost |= error.after_loss;
+        match (error.op, &error.kind) {
+            (Some(1), ZkErrorKind::NodeExists) => is_left = true,
+            (Some(1), ZkErrorKind::NoNode) if is_left => is_left = false,
+            (Some(1), ZkErrorKind::NoNode) => session.make_path(&ConfigType::Topics.path()).await?,
+            (Some(2), ZkErrorKind::NoNode) => session.make_path(PATH).await?,
+            (Some(0), _) | (Some(2), ZkErrorKind::NodeExists) => {
+                // A topic's id is random: the same text is our own write whose reply was lost. Without an id it is at least the same topic.
+                let is_ours = was_lost && session.get(&path).await?.is_some_and(|(found, _)| found == data);
+                return match error.op {
+                    _ if is_ours => Ok(()),
+                    Some(0) => Err(StoreError::ControllerMoved),
+                    _ => Err(StoreError::TopicExists(topic.into())),
+                };
             }
+            _ => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    Err(StoreError::Contended(path))
 }
 
 /// Replaces a topic's node behind the term (reassignments, ids for old topics); whatever its version, as Kafka does.

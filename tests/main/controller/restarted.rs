@@ -123,6 +123,23 @@ fn assert_hears_of_no_leader(node: &mut Node) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_is_that_of_the_configuration_at_the_takeover() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[1]).await;
+    for id in [0, 2] {
+        world.zk.expire(nodes[id].session().id());
+    }
+    let next = nodes[0].start();
+    settle().await;
+    next.min_insync_replicas_changed(2);
+    registered_again(&nodes[0]).await;
+    next.reelect();
+    settle().await;
+    assert!(next.is_active());
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+    assert_hears_of_no_leader(&mut nodes[1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_restarted_unseen_leads_alone_when_an_administrator_says_so() {
     let (world, mut nodes) = bereft(&[&[2, 1]], &[1]).await;
     world.zk.expire(nodes[2].session().id());

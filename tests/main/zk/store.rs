@@ -388,7 +388,7 @@ async fn a_refusal_that_a_lost_reply_does_not_explain_stays_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_topic_is_its_configuration_then_its_node_and_needs_a_controller() {
+async fn a_topic_is_its_configuration_and_its_node_and_needs_a_controller() {
     let (server, _zk, s) = cluster().await;
     let config = ConfigMap::from_iter([("cleanup.policy", "compact")]);
     let error = topics::create(&s, "t", &config, &topic(&[1])).await.unwrap_err();
@@ -402,6 +402,36 @@ async fn a_topic_is_its_configuration_then_its_node_and_needs_a_controller() {
     let exists = StoreError::TopicExists("t".into());
     assert_eq!(topics::create(&s, "t", &ConfigMap::new(), &topic(&[2])).await.unwrap_err(), exists);
     assert_eq!(topics::get_all(&s, &["none".into(), "t".into()]).await.unwrap(), [None, Some(topic(&[1]))]);
+}
+
+/// Whoever creates one may die at any moment.
+#[tokio::test]
+async fn a_topic_and_its_configuration_are_there_both_or_neither() {
+    let (server, _zk, s) = cluster().await;
+    elected(&s, 1).await;
+    topics::create(&s, "new", &ConfigMap::new(), &topic(&[1])).await.unwrap();
+    // Left behind by an Apache broker that died, and by one that lost the race to create it.
+    server.put("/config/topics/left", "{}");
+    topics::create(&s, "left", &ConfigMap::from_iter([("flush.ms", "5")]), &topic(&[1])).await.unwrap();
+    assert_eq!(server.text("/config/topics/left").unwrap(), r#"{"version":1,"config":{"flush.ms":"5"}}"#);
+    let changes = server.multis();
+    for name in ["new", "left"] {
+        let config = format!("/config/topics/{name}");
+        let with_both: Vec<Vec<&str>> = changes
+            .iter()
+            .map(|ops| ops.iter().map(Op::path).collect())
+            .filter(|paths: &Vec<_>| paths.contains(&&*config))
+            .collect();
+        assert_eq!(with_both, [["/controller", &*config, &*format!("/brokers/topics/{name}")]], "{name}");
+    }
+    for path in ["/config/topics", "/brokers/topics"] {
+        for name in ["new", "left"] {
+            server.remove(&format!("{path}/{name}"));
+        }
+        server.remove(path);
+    }
+    topics::create(&s, "new", &ConfigMap::new(), &topic(&[1])).await.unwrap();
+    assert_eq!(topics::names(&s).await.unwrap(), ["new"]);
 }
 
 #[tokio::test]
