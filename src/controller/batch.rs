@@ -31,7 +31,7 @@ const DEBUGGER: i32 = -2;
 /// In place of a timestamp: the end.
 const LATEST: i64 = -1;
 
-/// One of the three requests from the controller to a broker.
+/// A request from the controller to a broker.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ControlRequest {
     /// Become leader or follower.

@@ -247,7 +247,17 @@ impl Context {
     /// Nobody leads it, and of its ISR nobody is there but who may lack the end of its log: it waits for another one, or for what they
     /// say of their logs.
     pub fn waits_in_doubt(&self, of: &TopicPartition) -> bool {
-        self.partition(of).is_some_and(|p| p.state == PartitionState::Offline && !p.doubts.is_empty())
+        self.partition(of).is_some_and(|p| p.state == PartitionState::Offline) && self.is_in_doubt(of)
+    }
+
+    /// Members of its ISR may lack the end of their logs.
+    pub fn is_in_doubt(&self, of: &TopicPartition) -> bool {
+        self.partition(of).is_some_and(|p| !p.doubts.is_empty())
+    }
+
+    /// This broker leads it, as far as is known.
+    pub fn is_led_by(&self, of: &TopicPartition, broker: BrokerId) -> bool {
+        self.leadership(of).is_some_and(|known| known.state.leader == broker)
     }
 
     /// A broker has another life: what it said of its logs in the one before is forgotten, and where others of the ISR are doubted it is

@@ -70,6 +70,18 @@ impl Doubts {
         among.len() > 1 && among.iter().any(is_silent)
     }
 
+    /// Of replicas, in order, the one to be preferred whatever is not known: the one with the longest log that was told, before who has not
+    /// told yet, before who can't. Who is not doubted comes first.
+    pub fn best(&self, among: &[BrokerId]) -> Option<BrokerId> {
+        let rank = |id: &BrokerId| match self.of(*id) {
+            None => (3, None),
+            Some(Doubt::Ends(end)) => (2, Some(end)),
+            Some(Doubt::Unasked | Doubt::Asked) => (1, None),
+            Some(Doubt::Lost) => (0, None),
+        };
+        among.iter().rev().copied().max_by_key(rank)
+    }
+
     /// Of replicas that are all doubted those with the longest log, in order. `None` when one has yet to tell, or when there are not two
     /// whose ends could be compared. Where not all tell epochs offsets alone are compared.
     pub fn longest(&self, among: &[BrokerId]) -> Option<Vec<BrokerId>> {

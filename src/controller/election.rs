@@ -1,4 +1,4 @@
-//! Who leads a partition (`Election`, `PartitionLeaderElectionAlgorithms`): the four strategies as plain functions.
+//! Who leads a partition (`Election`, `PartitionLeaderElectionAlgorithms`): Kafka's four strategies and one more, as plain functions.
 //!
 //! Called by `partition_state.rs` with a state known or read from ZooKeeper. "Live" is the caller's word: registered, not shutting
 //! down, and the partition not in a failed log directory of that broker.
@@ -92,8 +92,11 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
                 return None;
             }
             let unclean = || {
-                let of_isr = in_sync.first().copied();
-                of_isr.or_else(|| among.replicas.iter().copied().find(is_live)).filter(|_| among.unclean_allowed)
+                among
+                    .doubts
+                    .best(&in_sync)
+                    .or_else(|| among.replicas.iter().copied().find(is_live))
+                    .filter(|_| among.unclean_allowed)
             };
             let (leader, isr, recovering) = match &clean {
                 Some((leader, equals)) => (*leader, isr_without(&|id| !is_live(id), equals), current.recovering),

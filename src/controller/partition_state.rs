@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::batch::Batch;
 use super::context::{LeaderAndIsr, Leadership};
 use super::core::{Core, Outcome};
-use super::election::{Candidates, Strategy, elect, initial};
+use super::election::{Candidates, Elected, Strategy, elect, initial};
 use super::states::PartitionState;
 use crate::base::{BrokerId, TopicPartition};
 use crate::config::loggers::STATE_CHANGE;
@@ -96,7 +96,13 @@ impl Core {
             .cloned()
             .collect();
         let strategy = Strategy::Offline { allow_unclean: false };
-        self.move_partitions(&waiting, PartitionState::Online, Some(strategy)).await
+        let in_doubt: Vec<TopicPartition> =
+            waiting.iter().filter(|name| self.ctx.waits_in_doubt(name)).cloned().collect();
+        let moved = self.move_partitions(&waiting, PartitionState::Online, Some(strategy)).await?;
+        let led: Vec<TopicPartition> =
+            in_doubt.into_iter().filter(|name| moved.get(name).is_some_and(Result::is_ok)).collect();
+        self.go_on_with_reassignments_of(&led).await?;
+        Ok(moved)
     }
 
     /// [`Core::bring_online`] for all partitions.
@@ -245,7 +251,11 @@ impl Core {
                 }
                 Some((read, age)) => {
                     if strategy == Strategy::Restarted {
-                        restarted.insert(name.clone(), self.ctx.registered_since(age));
+                        // A write since then does not make whole who was doubted.
+                        let mut since = self.ctx.registered_since(age);
+                        let doubts = self.ctx.partition(&name).map(|partition| &partition.doubts);
+                        since.extend(read.state.isr.iter().filter(|id| doubts.is_some_and(|of| of.of(**id).is_some())));
+                        restarted.insert(name.clone(), since);
                     }
                     current.push((name, read.state));
                 }
@@ -280,6 +290,12 @@ impl Core {
                 leader_recovery: self.settings.leader_recovery,
             };
             match elect(strategy, &state, candidates) {
+                Some(choice) if is_careful => {
+                    // Who was not counted on is told all the same: it may only be slow.
+                    let up = |id: &BrokerId| self.ctx.is_replica_online(*id, &name, true);
+                    let recipients = replicas.iter().copied().filter(up).collect();
+                    elected.push((name, state, Elected { recipients, ..choice }));
+                }
                 Some(choice) => elected.push((name, state, choice)),
                 None if by_context => again.push(name),
                 None => {

@@ -74,7 +74,7 @@ impl Core {
                         if !partition.assignment.replicas.contains(&broker) {
                             partition.assignment.replicas.push(broker);
                         }
-                    } else if !(self.ctx.waits_in_doubt(&name) && self.leads(broker, &name)) {
+                    } else if !(self.ctx.waits_in_doubt(&name) && self.ctx.is_led_by(&name, broker)) {
                         // Who is waited with would lead on.
                         batch.add_leader_and_isr(&self.ctx, &[broker], &name, false);
                     }
@@ -134,10 +134,6 @@ impl Core {
             self.set_replica_state(&name, broker, ReplicaState::Offline);
         }
         Ok(())
-    }
-
-    fn leads(&self, broker: BrokerId, name: &TopicPartition) -> bool {
-        self.ctx.leadership(name).is_some_and(|known| known.state.leader == broker)
     }
 
     /// Is a broker told to stop a replica that goes offline? Not where its process is presumed dead: should it live, then nothing but a

@@ -98,15 +98,30 @@ impl Core {
         batch.add_log_end(&self.ctx, &asked, name);
     }
 
+    /// A broker goes, or is presumed dead: where the others of the ISR are doubted it is not waited for any more.
+    pub(super) async fn settle_without(
+        &mut self,
+        broker: BrokerId,
+        its: impl Iterator<Item = TopicPartition>,
+    ) -> Outcome {
+        let in_doubt: Vec<TopicPartition> = its.filter(|name| self.ctx.is_in_doubt(name)).collect();
+        if self.ctx.presumed_dead.contains(&broker) {
+            for name in &in_doubt {
+                if self.ctx.is_led_by(name, broker) {
+                    self.set_partition_state(name, PartitionState::Offline);
+                }
+            }
+        }
+        self.bring_online(&in_doubt).await.map(drop)
+    }
+
     /// A broker of which nothing was heard before has answered: where it leads, or could, what was put off for it is done.
     pub(super) async fn settle_doubts(&mut self, broker: BrokerId) -> Outcome {
         if !self.ctx.unheard.remove(&broker) {
             return Ok(());
         }
         let led = self.ctx.partitions_led_by(broker);
-        let in_doubt =
-            |name: &TopicPartition| self.ctx.partition(name).is_some_and(|partition| !partition.doubts.is_empty());
-        let concerned: Vec<TopicPartition> = led.into_iter().filter(in_doubt).collect();
+        let concerned: Vec<TopicPartition> = led.into_iter().filter(|name| self.ctx.is_in_doubt(name)).collect();
         self.elect_anew(&concerned).await?;
         let waiting = self.ctx.waiting_in_doubt_for(broker);
         self.bring_online(&waiting).await.map(drop)

@@ -109,6 +109,9 @@ impl Replicas {
                 if is_unsure() {
                     return Err(ErrorCode::OffsetNotAvailable);
                 }
+                if asker == Asker::Debugger && partition.is_refilling() {
+                    return Err(ErrorCode::KafkaStorageError); // the end of what was lost is not known
+                }
                 let log_epoch = (asker == Asker::Debugger).then(|| log.latest_epoch().unwrap_or(-1));
                 let found = special(readable_end, Some(partition.state().leader_epoch));
                 return Ok(FoundOffset { log_epoch, ..found });

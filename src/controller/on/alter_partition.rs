@@ -118,6 +118,8 @@ impl Core {
                     }
                     match current {
                         None => Err(ErrorCode::UnknownTopicOrPartition),
+                        // Whom it takes out may have what it lacks itself: it is to be elected first.
+                        Some(_) if self.ctx.waits_in_doubt(&name) => Err(ErrorCode::FencedLeaderEpoch),
                         Some(current) => match judge(current, proposed, |id| self.ctx.is_live(id), version) {
                             Verdict::Same(state) => Ok(state),
                             Verdict::Refuse(code) => Err(code),

@@ -55,7 +55,8 @@ impl Core {
         }
         self.send(batch);
         let followed: Vec<Replica> = followed.into_iter().map(|name| (name, broker)).collect();
-        self.move_replicas(&followed, ReplicaState::Offline).await
+        self.move_replicas(&followed, ReplicaState::Offline).await?;
+        self.settle_without(broker, led.into_iter().chain(followed.into_iter().map(|(name, _)| name))).await
     }
 
     /// The partitions with other replicas that a broker leads, and those that it follows; without those that are being deleted.

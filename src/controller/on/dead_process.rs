@@ -31,6 +31,8 @@ impl Core {
         }
         tracing::warn!(broker, "the broker answers again: its process is alive");
         self.ctx.shutting_down.remove(&broker);
+        // It may be another process already, of which the registration is not yet.
+        self.ctx.doubt_anew(broker);
         let led = self.ctx.partitions_with_leadership();
         self.send_update_metadata(&self.ctx.live_or_shutting_down(), &led);
         let replicas: Vec<Replica> = self.ctx.replicas_on(broker);

@@ -45,7 +45,9 @@ impl Core {
             let leader = partition.leadership.as_ref().map_or(NO_BROKER, |l| l.state.leader);
             let needed = match kind {
                 ElectionKind::Preferred => partition.assignment.replicas.first() != Some(&leader),
-                ElectionKind::Unclean => leader == NO_BROKER || !self.ctx.is_live(leader),
+                ElectionKind::Unclean => {
+                    leader == NO_BROKER || !self.ctx.is_live(leader) || self.ctx.waits_in_doubt(&name)
+                }
             };
             if needed {
                 electable.push(name);

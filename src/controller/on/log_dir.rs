@@ -43,7 +43,6 @@ impl Core {
             tracing::error!(broker, error, "broker refused LeaderAndIsr");
             return Ok(());
         }
-        self.settle_doubts(broker).await?;
         let offline = self.ctx.offline_dirs.entry(broker).or_default();
         let mut newly_offline = Vec::new();
         for (name, code) in errors {
@@ -56,6 +55,7 @@ impl Core {
         if offline.is_empty() {
             self.ctx.offline_dirs.remove(&broker);
         }
+        self.settle_doubts(broker).await?;
         if newly_offline.is_empty() {
             return Ok(());
         }

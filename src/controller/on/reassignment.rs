@@ -135,6 +135,19 @@ impl Core {
         Ok(())
     }
 
+    /// Partitions have a leader again that could not be moved on without one.
+    pub(in crate::controller) async fn go_on_with_reassignments_of(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Outcome {
+        for name in partitions {
+            if self.ctx.reassigning.contains(name) {
+                self.move_on(name, self.assignment_of(name)).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn assignment_of(&self, name: &TopicPartition) -> ReplicaAssignment {
         self.ctx.partition(name).map(|p| p.assignment.clone()).unwrap_or_default()
     }
@@ -158,6 +171,9 @@ impl Core {
     async fn move_on(&mut self, name: &TopicPartition, assignment: ReplicaAssignment) -> Outcome {
         self.mark_ineligible([name.topic.clone()], "reassignment in progress");
         self.adopt(name, &assignment).await?;
+        if self.ctx.waits_in_doubt(name) {
+            return Ok(()); // a leader comes first, and goes on from here
+        }
         let of = |ids: &[BrokerId]| -> Vec<Replica> { ids.iter().map(|id| (name.clone(), *id)).collect() };
         if !self.is_complete(name, &assignment).await? {
             // A1, A2: everybody learns the larger set; the new replicas begin to follow.

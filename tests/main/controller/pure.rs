@@ -111,6 +111,11 @@ fn of_replicas_in_doubt_the_one_with_the_longest_log_leads_with_its_equals() {
     doubts.set(3, Doubt::Asked);
     assert_eq!(doubts.longest(&all), None, "one may have more");
     assert!(doubts.awaits(&all) && !doubts.awaits(&[3]));
+    assert_eq!(doubts.best(&all), Some(2), "of what is known");
+    assert_eq!(doubts.best(&[3, 1]), Some(1));
+    doubts.set(1, Doubt::Lost);
+    assert_eq!((doubts.best(&[1, 3]), doubts.best(&[1])), (Some(3), Some(1)));
+    assert_eq!((Doubts::NONE.best(&all), Doubts::NONE.best(&[])), (Some(1), None));
 }
 
 #[test]

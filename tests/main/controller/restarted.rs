@@ -1,7 +1,7 @@
 //! Brokers that died and came back while nobody looked: what the next controller makes of them.
 
 use ottla::base::ErrorCode;
-use ottla::controller::{ControllerHandle, ElectionKind};
+use ottla::controller::{AlterPartition, ControllerHandle, ElectionKind, TopicRef};
 use ottla::wire::ApiKey;
 use ottla::zk::store;
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ async fn bereft(partitions: &[&[i32]], returning: &[i32]) -> (World, Vec<Node>) 
     (world, nodes)
 }
 
-async fn registered_again(node: &Node) {
+async fn registered_again(node: &Node) -> i64 {
     let session = node.zk.reopen().await.expect("reopened");
     let port = 9092 + u16::try_from(node.id).expect("an id");
-    store::brokers::register(&session, &registration(node.id, port), &[]).await.expect("registered");
+    store::brokers::register(&session, &registration(node.id, port), &[]).await.expect("registered")
 }
 
 async fn takes_over(node: &mut Node) -> ControllerHandle {
@@ -141,16 +141,19 @@ async fn promise_is_that_of_the_configuration_at_the_takeover() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_restarted_unseen_leads_alone_when_an_administrator_says_so() {
-    let (world, mut nodes) = bereft(&[&[2, 1]], &[1]).await;
+    let (world, mut nodes) = bereft(&[&[2, 1], &[1, 2]], &[1]).await;
     world.zk.expire(nodes[2].session().id());
     nodes[0].settings.min_insync_replicas = 2;
     let next = takes_over(&mut nodes[0]).await;
     let preferred = next.elect_leaders(None, ElectionKind::Preferred).await.expect("the controller");
     assert!(preferred.values().all(|outcome| outcome.is_err()), "{preferred:?}");
     assert_eq!(state(&world, 0).0, 2);
-    let unclean = next.elect_leaders(Some(vec![tp("t", 0)]), ElectionKind::Unclean).await.expect("the controller");
-    assert_eq!(unclean[&tp("t", 0)], Ok(1));
-    assert_eq!(state(&world, 0).2, json!([1]));
+    for (partition, name) in [(0, tp("t", 0)), (1, tp("t", 1))] {
+        let unclean =
+            next.elect_leaders(Some(vec![name.clone()]), ElectionKind::Unclean).await.expect("the controller");
+        assert_eq!(unclean[&name], Ok(1));
+        assert_eq!(state(&world, partition).2, json!([1]));
+    }
 }
 
 /// One failure costs only one of them the end of its log: the one that has more has all that was acknowledged.
@@ -213,10 +216,114 @@ async fn one_of_two_that_restarted_unseen_and_has_lost_its_log_does_not_make_the
     assert_eq!(next.status().offline_partitions, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_found_dead_is_not_asked_for_the_end_of_its_log() {
+    // As one of those who were asked, and as the leader, of whom nothing was heard.
+    for leader_is_dead in [false, true] {
+        let returning: &[i32] = if leader_is_dead { &[0, 2] } else { &[0, 1, 2] };
+        let (world, mut nodes) = bereft(&[&[1, 2, 0]], returning).await;
+        nodes[2].settings.min_insync_replicas = 2;
+        nodes[0].ends.lock().insert(tp("t", 0), (Some(0), 11));
+        nodes[1].die();
+        let _next = takes_over(&mut nodes[2]).await;
+        settle().await;
+        assert_eq!(
+            state(&world, 0),
+            (0.into(), 1.into(), json!([0])),
+            "the leader is the one found dead: {leader_is_dead}"
+        );
+    }
+}
+
+/// Its port answers under the registration of before, but it may be another process, with another disk.
+#[tokio::test(start_paused = true)]
+async fn who_was_found_dead_and_answers_again_is_asked_again() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[1, 2]).await;
+    nodes[0].settings.min_insync_replicas = 2;
+    nodes[2].answers.lock().insert((ApiKey::ListOffsets, tp("t", 0)), ErrorCode::KafkaStorageError.code());
+    let _next = takes_over(&mut nodes[0]).await;
+    nodes[1].die();
+    settle().await;
+    nodes[1].ends.lock().insert(tp("t", 0), (Some(0), 5));
+    nodes[1].listen();
+    settle().await;
+    nodes[2].answers.lock().clear();
+    nodes[2].ends.lock().insert(tp("t", 0), (Some(0), 7));
+    world.zk.expire(nodes[2].session().id());
+    registered_again(&nodes[2]).await;
+    settle().await;
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])));
+}
+
+/// With the epoch that it knows it is fenced, and nothing but this would tell it another.
+#[tokio::test(start_paused = true)]
+async fn who_was_not_counted_on_hears_of_the_election_all_the_same() {
+    let (world, mut nodes) = bereft(&[&[1, 0, 2]], &[0, 1]).await;
+    nodes[1].settings.min_insync_replicas = 2;
+    nodes[1].settings.dead_process_detect = std::time::Duration::ZERO;
+    nodes[2].die();
+    let _next = nodes[1].start();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1, 0])));
+    nodes[2].listen();
+    nodes[2].told_until("LeaderAndIsr t-0 leader 1 epoch 1 isr [1, 0]").await;
+}
+
+/// What is written while nobody leads does not make anybody whole who restarted before.
+#[tokio::test(start_paused = true)]
+async fn who_restarted_unseen_leaves_the_isr_after_a_change_of_it_too() {
+    let (world, mut nodes) = bereft(&[&[1, 2, 0]], &[2]).await;
+    world.zk.expire(nodes[0].session().id());
+    nodes[2].settings.min_insync_replicas = 2;
+    nodes[2].settings.dead_process_detect = std::time::Duration::ZERO;
+    nodes[1].die();
+    let _next = nodes[2].start();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(state(&world, 0).2, json!([1, 2]), "the one that has gone is taken out");
+    nodes[1].listen();
+    settle().await;
+    let (leader, _, isr) = state(&world, 0);
+    assert_eq!((leader, isr), (1.into(), json!([1])));
+}
+
+/// A leader that nobody has elected yet would cut the logs of those it has told of, and whom it takes out may have what it lacks.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_changed_before_one_of_those_who_restarted_unseen_leads() {
+    let (world, mut nodes) = bereft(&[&[1, 2]], &[]).await;
+    world.zk.expire(nodes[1].session().id());
+    let epoch = registered_again(&nodes[1]).await;
+    world.zk.expire(nodes[2].session().id());
+    nodes[0].settings.min_insync_replicas = 2;
+    let next = takes_over(&mut nodes[0]).await;
+    let target = [(tp("t", 0), Some(vec![1, 2, 0]))].into_iter().collect();
+    let moving = next.alter_reassignments(target).await.expect("the controller");
+    assert_eq!(moving[&tp("t", 0)], Ok(()));
+    let alone = AlterPartition {
+        topic: TopicRef::Name("t".into()),
+        partition: 0,
+        leader_epoch: 0,
+        isr: vec![1],
+        recovering: false,
+        partition_epoch: 0,
+    };
+    let answer = next.alter_partition(1, epoch, 1, vec![alone]).await.expect("the controller");
+    assert_eq!(answer[0].result, Err(ErrorCode::FencedLeaderEpoch));
+    settle().await;
+    assert_eq!(state(&world, 0), (1.into(), 0.into(), json!([1, 2])));
+    assert_hears_of_no_leader(&mut nodes[1]);
+    nodes[2].ends.lock().insert(tp("t", 0), (Some(0), 11));
+    registered_again(&nodes[2]).await;
+    settle().await;
+    let (leader, _, isr) = state(&world, 0);
+    assert_eq!((leader, isr), (2.into(), json!([2])));
+    nodes[0].told_until("LeaderAndIsr t-0 leader 2 epoch 2 isr [2] new").await;
+}
+
 /// A follower that did not restart has all; only its answer was late.
 #[tokio::test(start_paused = true)]
 async fn follower_that_answers_late_leads_where_one_that_restarted_unseen_would_be_alone() {
-    let (world, mut nodes) = bereft(&[&[2, 1]], &[2]).await;
+    let (world, mut nodes) = bereft(&[&[2, 1], &[2, 1]], &[2]).await;
+    nodes[1].answers.lock().insert((ApiKey::LeaderAndIsr, tp("t", 1)), ErrorCode::KafkaStorageError.code());
     nodes[0].settings.min_insync_replicas = 2;
     nodes[0].settings.dead_process_detect = std::time::Duration::ZERO;
     nodes[1].die();
@@ -226,6 +333,7 @@ async fn follower_that_answers_late_leads_where_one_that_restarted_unseen_would_
     nodes[1].listen();
     settle().await;
     assert_eq!(state(&world, 0), (1.into(), 1.into(), json!([1])));
+    assert_eq!(state(&world, 1), (2.into(), 0.into(), json!([2, 1])), "its directory has failed");
 }
 
 /// It is slow, not dead: what was put off for it is done when it answers.
