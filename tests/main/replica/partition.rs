@@ -15,7 +15,7 @@ use ottla::replica::append::{ACKS_ALL, Written};
 use ottla::replica::delete_records::Deletion;
 use ottla::replica::fetch_session::{SessionKey, Wanted};
 use ottla::replica::lifecycle::Stop;
-use ottla::replica::offsets::{Asker, OffsetQuery};
+use ottla::replica::offsets::{Asker, FoundOffset, OffsetQuery};
 use ottla::replica::read::{PartitionRead, ReadLimits};
 use ottla::replica::state::Assignment;
 use ottla::replica::{Partition, Replicas};
@@ -251,6 +251,28 @@ async fn epochs_that_a_client_knows_are_compared() {
     assert_eq!(find(2).await, Err(ErrorCode::FencedLeaderEpoch));
     assert_eq!(find(4).await, Err(ErrorCode::UnknownLeaderEpoch));
     assert!(find(3).await.is_ok() && find(-1).await.is_ok());
+}
+
+/// Any replica tells a debugger where its log ends and of which epoch its last records are, if it has all that it had.
+#[tokio::test]
+async fn debugger_is_told_the_end_of_a_log_with_its_epoch() {
+    let bed = Bed::new(LogConfig::default());
+    bed.assign(ME, 3, &[ME]).await.expect("leader");
+    let find = |asker| bed.replicas.find_offset(&bed.id, OffsetQuery::Latest, -1, asker);
+    let end = |found: Result<FoundOffset, ErrorCode>| found.map(|found| (found.log_epoch, found.offset));
+    assert_eq!(end(find(Asker::Debugger).await), Ok((Some(-1), 0)));
+    bed.append().await.expect("appended");
+    bed.assign(-1, 5, &[]).await.expect("follower of nobody");
+    assert_eq!(end(find(Asker::Debugger).await), Ok((Some(3), 1)));
+    assert_eq!(end(find(CONSUMER).await), Err(ErrorCode::NotLeaderOrFollower));
+    bed.assign(ME, 6, &[ME]).await.expect("leader");
+    assert_eq!(end(find(CONSUMER).await), Ok((None, 1)));
+
+    let lost = Bed::new(LogConfig::default());
+    let old = Assignment { is_new: false, ..super::assignment(-1, 3, &[], &[ME, OTHER]) };
+    lost.replicas.assign(&lost.id, None, &old, Arc::default).await.expect("follower of nobody");
+    let found = lost.replicas.find_offset(&lost.id, OffsetQuery::Latest, -1, Asker::Debugger).await;
+    assert_eq!(found, Err(ErrorCode::KafkaStorageError));
 }
 
 #[tokio::test]

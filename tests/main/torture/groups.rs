@@ -48,7 +48,7 @@ fn coordinator_that_was_cut_off_from_zookeeper_may_tell_what_was_committed_befor
         made.there(&all);
         made
     };
-    for fault in ["cut-zookeeper", "cut-in", "cut", "pause"] {
+    for fault in ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause"] {
         made(fault, 1, true).assert_excused(&[Check::GroupOffset]);
     }
     made("cut-zookeeper", 3, true).assert_only(Check::GroupOffset, 3);

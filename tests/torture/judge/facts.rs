@@ -34,7 +34,7 @@ pub struct Facts<'h> {
 const TOLD_WITHIN: u64 = 1_000_000;
 
 /// Faults in which a coordinator may lose its session without knowing it, and answer all the same, as far as Apache Kafka's was seen to.
-const CUTS_OFF: [&str; 4] = ["cut-zookeeper", "cut-in", "cut", "pause"];
+const CUTS_OFF: [&str; 5] = ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause"];
 
 /// A send.
 #[derive(Clone, Copy)]
