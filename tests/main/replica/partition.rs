@@ -266,7 +266,7 @@ async fn debugger_is_told_the_end_of_a_log_with_its_epoch() {
     assert_eq!(end(find(Asker::Debugger).await), Ok((Some(3), 1)));
     assert_eq!(end(find(CONSUMER).await), Err(ErrorCode::NotLeaderOrFollower));
     bed.assign(ME, 6, &[ME]).await.expect("leader");
-    assert_eq!(end(find(CONSUMER).await), Ok((None, 1)));
+    assert_eq!(end(find(Asker::Replica).await), Ok((None, 1)));
 
     let lost = Bed::new(LogConfig::default());
     let old = Assignment { is_new: false, ..super::assignment(-1, 3, &[], &[ME, OTHER]) };
