@@ -286,31 +286,43 @@ fn disk_restored_from_an_old_snapshot_is_brought_up_to_date() {
     assert_whole(&cluster, brokers, 60);
 }
 
-/// Of the three one has lost records, one was killed and one stands still: what two have acknowledged is whole on the one that was killed.
+/// Of the three one has lost records, one was killed and one stands still: what two have acknowledged is whole on the one that was killed,
+/// which an Ottla controller finds out of an Apache broker too.
 #[test]
 fn of_two_that_restarted_while_the_controller_stood_still_the_one_that_has_all_leads() {
     if !is_ottla() {
         return;
     }
-    let cluster = Cluster::new("lost-to-the-first");
-    let mut brokers = cluster_of_three(&cluster, "2");
-    write(&brokers[&0], 0, 20);
-    await_full_isr(&cluster);
-    let snapshot = cluster.dir.join("snapshot");
-    copy_dir(&brokers[&1].plan.logs, &snapshot);
-    write(&brokers[&0], 20, 60);
-    assert_eq!(await_full_isr(&cluster), 0);
-    let controller = tree::get(&cluster.connect, "/controller").expect("a controller");
-    assert!(controller.contains("\"brokerid\":0"), "{controller}");
-    brokers.get_mut(&0).expect("the leader").signal(Signal::STOP);
-    let [one, two] = [1, 2].map(|id| brokers.remove(&id).expect("a follower").kill());
-    wipe(&one);
-    copy_dir(&snapshot, &one.logs);
-    brokers.insert(1, one.begin());
-    brokers.insert(2, two.begin());
-    assert_eq!(await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0).leader, 2);
-    brokers.get_mut(&0).expect("the one that stood still").signal(Signal::CONT);
-    assert_whole(&cluster, brokers, 60);
+    for kind in [Kind::Ottla, Kind::Apache] {
+        let cluster = Cluster::new(&format!("lost-to-the-first-{kind:?}"));
+        let all = [Kind::Ottla, Kind::Ottla, kind];
+        let mut brokers = start((0..3).zip(all).map(|(id, kind)| plan(&cluster, id).kind(kind)));
+        create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1, 2]], &[("min.insync.replicas", "2")]));
+        write(&brokers[&0], 0, 20);
+        await_full_isr(&cluster);
+        let snapshot = cluster.dir.join("snapshot");
+        copy_dir(&brokers[&1].plan.logs, &snapshot);
+        write(&brokers[&0], 20, 60);
+        assert_eq!(await_full_isr(&cluster), 0);
+        await_controller(&cluster, 0);
+        brokers.get_mut(&0).expect("the leader").signal(Signal::STOP);
+        let [one, two] = [1, 2].map(|id| brokers.remove(&id).expect("a follower").kill());
+        wipe(&one);
+        copy_dir(&snapshot, &one.logs);
+        brokers.insert(1, one.begin());
+        if kind == Kind::Apache {
+            await_controller(&cluster, 1); // not the other one, who would ask nobody
+        }
+        brokers.insert(2, two.begin());
+        assert_eq!(await_state(&cluster.connect, TOPIC, 0, "another leader", |s| s.leader > 0).leader, 2);
+        brokers.get_mut(&0).expect("the one that stood still").signal(Signal::CONT);
+        assert_whole(&cluster, brokers, 60);
+    }
+}
+
+fn await_controller(cluster: &Cluster, id: i32) {
+    let is_it = |node: String| node.contains(&format!("\"brokerid\":{id},")).then_some(());
+    eventually("the controller", LIMIT, || tree::get(&cluster.connect, "/controller").and_then(is_it));
 }
 
 #[test]
