@@ -1,6 +1,6 @@
 //! What may be lost: at or above a recorded cut, before it, and nothing else. And the page of a finding.
 
-use super::history::{Act, Cause, End, Fault, Step, What};
+use super::history::{Act, Batch, BatchKind, Cause, End, Fault, Isolation, Sight, Step, What};
 use super::judge::{Check, Excuse, judge, page};
 use super::made::*;
 
@@ -64,6 +64,35 @@ fn aborted_record_may_be_read_when_its_marker_went_with_all_power() {
     };
     assert!(found(&made(Cause::AllLostPower), Check::AbortedRead).is_empty());
     assert_eq!(found(&made(Cause::UncleanElection), Check::AbortedRead).first(), Some(&Some(0)));
+}
+
+/// A marker that went leaves its transaction open for good: who reads what is committed reads no further.
+#[test]
+fn write_behind_a_transaction_whose_marker_went_may_be_hidden() {
+    let made = |cut_after: bool, marker: bool, is_there: bool| {
+        let mut made = Made::new();
+        let cut = Act::MayLose { tp: TP, from: 1, cause: Cause::UncleanElection };
+        if !cut_after {
+            made.act(cut.clone());
+        }
+        made.txn(TXN, vec![Step::Send(ok(value(TXN, 0), 0))], End::Aborted);
+        if cut_after {
+            made.act(cut);
+        }
+        made.sent(v(1), 2);
+        let batch =
+            |offset, producer, kind| Batch { offset, count: 1, leader_epoch: 0, producer, epoch: 0, sequence: 0, kind };
+        let end = if marker { vec![batch(1, 7, BatchKind::Abort)] } else { Vec::new() };
+        let batches = [vec![batch(0, 7, BatchKind::Transactional)], end, vec![batch(2, 8, BatchKind::Plain)]].concat();
+        let there = [(0, value(TXN, 0)), (2, v(1))];
+        made.there_for(Isolation::ReadUncommitted, if is_there { &there } else { &there[..1] });
+        made.there_for(Isolation::ReadCommitted, &[]).saw(Sight::Batches { tp: TP, batches });
+        found(&made, Check::LostWrite)
+    };
+    assert!(made(true, false, true).is_empty());
+    assert_eq!(made(false, false, true), [Some(2)], "nothing was lost after it");
+    assert_eq!(made(true, true, true), [Some(2)], "its marker is there");
+    assert_eq!(made(true, false, false), [Some(2)], "it is not only hidden");
 }
 
 /// The places of what is not excused.

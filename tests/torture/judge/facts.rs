@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::finding::{Check, Excuse, Finding, Verdict};
 use super::history::{
-    Act, Batch, Cause, ClientId, End, Event, History, Isolation, Outcome, Polled, Producer, Role, Seen, Send, Sight,
-    Step, Tp, Txn, Value, What,
+    Act, Batch, BatchKind, Cause, ClientId, End, Event, History, Isolation, Outcome, Polled, Producer, Role, Seen,
+    Send, Sight, Step, Tp, Txn, Value, What,
 };
 
 /// A history, sorted by what is asked of it.
@@ -242,6 +242,30 @@ impl<'h> Facts<'h> {
         let cuts = self.cuts.get(&tp)?;
         let cut = cuts.iter().find(|cut| offset.is_none_or(|offset| offset >= cut.from) && begin <= cut.end)?;
         Some(Excuse::Loss(cut.cause))
+    }
+
+    /// Why a value that is there may be hidden from who reads what is committed: it lies behind a transaction without an end, whose marker
+    /// may be lost as all that was written after its records may.
+    pub fn hidden(&self, tp: Tp, offset: i64, value: Value) -> Option<Excuse> {
+        let first = self.first_open(tp).filter(|first| *first <= offset)?;
+        let (_, records) = self.whole_contents(tp)?;
+        let at = |offset| records.binary_search_by_key(&offset, |seen| seen.offset).ok().map(|at| records[at].value);
+        let opened = self.writes.get(&at(first)?).filter(|_| at(offset) == Some(value))?;
+        let begin = self.event(opened.event).begin;
+        self.loss(tp, None, begin).or_else(|| self.power_lost_after(begin))
+    }
+
+    /// The first offset of a transaction that has no end.
+    fn first_open(&self, tp: Tp) -> Option<i64> {
+        let mut open: BTreeMap<i64, i64> = BTreeMap::new();
+        for batch in self.batches.get(&tp).copied()? {
+            match batch.kind {
+                BatchKind::Plain => {}
+                BatchKind::Transactional => drop(open.entry(batch.producer).or_insert(batch.offset)),
+                BatchKind::Commit | BatchKind::Abort => drop(open.remove(&batch.producer)),
+            }
+        }
+        open.into_values().min()
     }
 
     /// Why an offset may have had another value, or none, at some time.

@@ -39,7 +39,8 @@ pub fn lost(facts: &Facts, verdict: &mut Verdict) {
         // Its transaction's end may be lost where its coordinator kept it.
         let coordinator = || write.step.and_then(|_| facts.power_lost_after(event.begin));
         let reused = || facts.reused_sequence(send.tp, send.offset?, *value);
-        let excuse = facts.loss(send.tp, send.offset, event.begin).or_else(coordinator).or_else(reused);
+        let hidden = || facts.hidden(send.tp, send.offset?, *value);
+        let excuse = facts.loss(send.tp, send.offset, event.begin).or_else(coordinator).or_else(hidden).or_else(reused);
         verdict.add(finding.shown_by([write.event, look]).excused_by(excuse));
     }
     for (tp, event) in unread {
