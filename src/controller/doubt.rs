@@ -17,10 +17,9 @@ pub struct LogEnd {
 }
 
 /// What is known of one replica.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doubt {
     /// It was not asked for the end of its log.
-    #[default]
     Unasked,
     /// It was asked, and has not answered.
     Asked,
