@@ -20,7 +20,7 @@ use super::harness::client::{java, kcat_values};
 use super::harness::partitions::{
     Brokers, LIMIT, addresses, await_led, await_state, create, fill, produce, put, start, state, topic_on,
 };
-use super::harness::raw::{Connection, batch, topic_name};
+use super::harness::raw::{self, Connection, batch, topic_name};
 use super::harness::{Cluster, eventually, tree};
 
 const NONE: i16 = 0;
@@ -406,13 +406,7 @@ fn isr_written_by_an_old_broker_is_told_to_all() {
         tree::children(connect, "/isr_change_notification").is_empty().then_some(())
     });
     for broker in brokers.values() {
-        eventually("the ISR in the metadata", LIMIT, || {
-            let response = Connection::to(&broker.address()).call(&MetadataRequest::default().with_topics(None), 7);
-            let isr = &response.topics.iter().find(|t| t.name.as_ref().is_some_and(|n| n.as_str() == "t"))?.partitions
-                [0]
-            .isr_nodes;
-            (*isr == [BrokerId(0), BrokerId(1)]).then_some(())
-        });
+        raw::await_isr(&broker.address(), "t", &[0, 1]);
     }
 }
 

@@ -152,6 +152,17 @@ pub fn await_metadata(address: &str, topics: &[String]) {
     });
 }
 
+/// Waits until the broker's metadata has these in sync for partition 0 of a topic. If it leads, it knows then itself: a broker hears of its
+/// role before it hears of the metadata.
+pub fn await_isr(address: &str, topic: &str, isr: &[i32]) {
+    eventually(&format!("the ISR {isr:?} of {topic} in the metadata"), LIMIT, || {
+        let response = Connection::to(address).call(&MetadataRequest::default().with_topics(None), 7);
+        let found = response.topics.iter().find(|t| t.name.as_ref().is_some_and(|name| name.as_str() == topic))?;
+        let partition = found.partitions.iter().find(|p| p.partition_index == 0)?;
+        partition.isr_nodes.iter().map(|id| id.0).eq(isr.iter().copied()).then_some(())
+    });
+}
+
 /// The name as the protocol library wants it.
 pub fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.into()))

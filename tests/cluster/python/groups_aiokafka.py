@@ -55,7 +55,9 @@ class Member(ConsumerRebalanceListener):
 
     @property
     def owned(self):
-        return {p.partition for p in self.consumer.assignment()}
+        """What it has and was told of: the listener hears of an assignment a moment after it holds."""
+        held = {p.partition for p in self.consumer.assignment()}
+        return held if self.assigned[-1:] == [held] else set()
 
     async def on_partitions_revoked(self, revoked):
         pass
