@@ -1,4 +1,4 @@
-//! The control requests of one change (`ControllerBrokerRequestBatch`): three maps are filled, then turned into requests in the
+//! The control requests of one change (`ControllerBrokerRequestBatch`): maps are filled, broker by broker, then turned into requests in the
 //! order LeaderAndIsr, UpdateMetadata, StopReplica, ListOffsets. Pure: `channel.rs` sends them.
 //!
 //! A batch lives as long as one call of a state machine: what a failed change had put in is dropped with it. Epochs and assignments

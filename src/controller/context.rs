@@ -101,6 +101,16 @@ impl Partition {
         self.replicas.get(&replica).copied().unwrap_or_default()
     }
 
+    /// This broker leads it, as far as is known.
+    pub fn is_led_by(&self, broker: BrokerId) -> bool {
+        self.leadership.as_ref().is_some_and(|known| known.state.leader == broker)
+    }
+
+    /// This broker is in sync, as far as is known.
+    pub fn is_in_sync(&self, broker: BrokerId) -> bool {
+        self.leadership.as_ref().is_some_and(|known| known.state.isr.contains(&broker))
+    }
+
     /// Moves a replica's state, forgetting it when it exists no more.
     pub fn set_replica_state(&mut self, replica: BrokerId, state: ReplicaState) {
         match state {
@@ -257,15 +267,14 @@ impl Context {
 
     /// This broker leads it, as far as is known.
     pub fn is_led_by(&self, of: &TopicPartition, broker: BrokerId) -> bool {
-        self.leadership(of).is_some_and(|known| known.state.leader == broker)
+        self.partition(of).is_some_and(|partition| partition.is_led_by(broker))
     }
 
     /// A broker has another life: what it said of its logs in the one before is forgotten, and where others of the ISR are doubted it is
     /// doubted too.
     pub fn doubt_anew(&mut self, broker: BrokerId) {
         for partition in self.topics.values_mut().flat_map(|topic| topic.partitions.values_mut()) {
-            let counts = partition.leadership.as_ref().is_some_and(|known| known.state.isr.contains(&broker));
-            if counts && !partition.doubts.is_empty() {
+            if partition.is_in_sync(broker) && !partition.doubts.is_empty() {
                 partition.doubts.set(broker, Doubt::Unasked);
             }
         }
@@ -281,8 +290,7 @@ impl Context {
 
     /// Those of such partitions in whose ISR a broker is.
     pub fn waiting_in_doubt_for(&self, broker: BrokerId) -> Vec<TopicPartition> {
-        let counts = |p: &Partition| p.leadership.as_ref().is_some_and(|known| known.state.isr.contains(&broker));
-        let names = self.partitions().filter(|(_, p)| counts(p)).map(|(name, _)| name);
+        let names = self.partitions().filter(|(_, p)| p.is_in_sync(broker)).map(|(name, _)| name);
         names.filter(|name| self.waits_in_doubt(name)).collect()
     }
 
@@ -362,8 +370,7 @@ impl Context {
 
     /// Partitions led by a broker.
     pub fn partitions_led_by(&self, broker: BrokerId) -> Vec<TopicPartition> {
-        let led = |p: &Partition| p.leadership.as_ref().is_some_and(|l| l.state.leader == broker);
-        self.partitions().filter(|(_, p)| led(p)).map(|(name, _)| name).collect()
+        self.partitions().filter(|(_, p)| p.is_led_by(broker)).map(|(name, _)| name).collect()
     }
 
     // ---- deletion ----

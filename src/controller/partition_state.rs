@@ -372,8 +372,7 @@ impl Core {
         let Strategy::Offline { allow_unclean } = strategy else { return Ok(unclean) };
         for (name, state) in partitions {
             let has_live_isr = state.isr.iter().any(|id| self.ctx.is_replica_online(*id, name, false));
-            let is_sure = self.ctx.partition(name).is_none_or(|partition| partition.doubts.is_empty());
-            if has_live_isr && is_sure || unclean.contains_key(&name.topic) {
+            if has_live_isr && !self.ctx.is_in_doubt(name) || unclean.contains_key(&name.topic) {
                 continue;
             }
             let allowed = allow_unclean || self.is_unclean_enabled(&name.topic).await?;

@@ -45,11 +45,6 @@ fn create_one_led_by_each(brokers: &Brokers, controller: i32) {
     }
 }
 
-fn controller(cluster: &Cluster) -> Option<i32> {
-    let node: serde_json::Value = serde_json::from_str(&tree::get(&cluster.connect, "/controller")?).ok()?;
-    i32::try_from(node["brokerid"].as_i64()?).ok()
-}
-
 /// Waits until a record is acknowledged by all in-sync replicas of every partition, none of them on `dead`.
 fn await_writes(cluster: &Cluster, brokers: &Brokers, dead: i32, value: &str) {
     for partition in 0..3 {
@@ -149,7 +144,7 @@ fn broker_that_lives_behind_a_refused_port_acknowledges_nothing_and_comes_back()
     let cluster = Cluster::new("dead-wrongly");
     let (mut gates, mut brokers) = gated(&cluster);
     create_one_led_by_each(&brokers, 0);
-    assert_eq!(controller(&cluster), Some(0));
+    assert_eq!(tree::controller(&cluster.connect), Some(0));
     gates.get_mut(&2).expect("a gate").shut();
     let moved = await_state(&cluster.connect, TOPIC, 2, "another leader", |state| state.leader != 2);
     assert_eq!(moved.isr, [0, 1]);
@@ -160,7 +155,7 @@ fn broker_that_lives_behind_a_refused_port_acknowledges_nothing_and_comes_back()
     }
     await_writes(&cluster, &brokers, 2, "second");
     assert!(tree::get(&cluster.connect, "/brokers/ids/2").is_some(), "it lives");
-    assert_eq!(controller(&cluster), Some(0));
+    assert_eq!(tree::controller(&cluster.connect), Some(0));
 
     gates.get_mut(&2).expect("a gate").open();
     assert_whole(&cluster, &mut brokers, &["first", "second"]);
@@ -179,9 +174,9 @@ fn controller_that_lives_behind_a_refused_port_is_deposed_and_writes_nothing_mor
     let cluster = Cluster::new("dead-controller-wrongly");
     let (mut gates, mut brokers) = gated(&cluster);
     create_one_led_by_each(&brokers, 0);
-    assert_eq!(controller(&cluster), Some(0));
+    assert_eq!(tree::controller(&cluster.connect), Some(0));
     gates.get_mut(&0).expect("a gate").shut();
-    eventually("another controller", SOON, || controller(&cluster).filter(|id| *id != 0));
+    eventually("another controller", SOON, || tree::controller(&cluster.connect).filter(|id| *id != 0));
     await_state(&cluster.connect, TOPIC, 0, "another leader", |state| state.leader > 0);
     await_writes(&cluster, &brokers, 0, "second");
     eventually("the old one to see it", SOON, || {

@@ -28,7 +28,7 @@ impl World {
         let topic = format!("after-{}", self.rounds);
         let new = topic_on(&topic, &[&[0, 1, 2]], &[]);
         eventually(&format!("a topic made after {after}"), LIMIT, || {
-            let controller = controller(&self.cluster)?;
+            let controller = tree::controller(&self.cluster.connect)?;
             (raw::create(&self.brokers[&controller].address(), vec![new.clone()])[0].1 == 0).then_some(())
         });
         for topic in [TOPIC, &topic] {
@@ -44,11 +44,6 @@ impl World {
         let leader = self.brokers.get(&leader)?;
         (produce(&leader.address(), topic, 0, -1, raw::batch(&["value"])) == 0).then_some(())
     }
-}
-
-fn controller(cluster: &Cluster) -> Option<i32> {
-    let node: serde_json::Value = serde_json::from_str(&tree::get(&cluster.connect, "/controller")?).ok()?;
-    i32::try_from(node["brokerid"].as_i64()?).ok()
 }
 
 #[test]
@@ -82,9 +77,9 @@ fn brokers_outlive_all_that_an_ensemble_does_and_no_controller_writes_without_it
     world.assert_works("a rolling restart of the ensemble");
 
     // The old controller sleeps until another leads, and wakes with requests and writes of its own under way.
-    let old = controller(&world.cluster).expect("a controller");
+    let old = tree::controller(&world.cluster.connect).expect("a controller");
     world.brokers.get_mut(&old).expect("running").signal(Signal::STOP);
-    eventually("another controller", LIMIT, || controller(&world.cluster).filter(|id| *id != old));
+    eventually("another controller", LIMIT, || tree::controller(&world.cluster.connect).filter(|id| *id != old));
     world.brokers.get_mut(&old).expect("running").signal(Signal::CONT);
     world.assert_works("an old controller woke");
 

@@ -321,8 +321,7 @@ fn of_two_that_restarted_while_the_controller_stood_still_the_one_that_has_all_l
 }
 
 fn await_controller(cluster: &Cluster, id: i32) {
-    let is_it = |node: String| node.contains(&format!("\"brokerid\":{id},")).then_some(());
-    eventually("the controller", LIMIT, || tree::get(&cluster.connect, "/controller").and_then(is_it));
+    eventually("the controller", LIMIT, || (tree::controller(&cluster.connect) == Some(id)).then_some(()));
 }
 
 #[test]

@@ -152,10 +152,7 @@ fn topic_deleted_and_made_again_during_a_failover_is_a_new_one_everywhere() {
     let zero = brokers.remove(&0).expect("running").kill();
     brokers.insert(0, zero.start_among_leaderless());
     eventually("the end of the deletion", LIMIT, || tree::get(connect, "/brokers/topics/t").is_none().then_some(()));
-    let controller = eventually("a controller", LIMIT, || {
-        let node: serde_json::Value = serde_json::from_str(&tree::get(connect, "/controller")?).ok()?;
-        i32::try_from(node["brokerid"].as_i64()?).ok()
-    });
+    let controller = eventually("a controller", LIMIT, || tree::controller(connect));
     create(&brokers[&controller], &topic_on("t", &[&[1, 2, 0], &[2, 1, 0]], &[]));
     assert_ne!(tree::get(connect, "/brokers/topics/t").expect("made"), before);
     for partition in 0..2 {

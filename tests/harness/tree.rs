@@ -58,6 +58,12 @@ pub fn get(connect: &str, path: &str) -> Option<String> {
     })
 }
 
+/// Which broker is the controller, if one is.
+pub fn controller(connect: &str) -> Option<i32> {
+    let node: Value = serde_json::from_str(&get(connect, "/controller")?).ok()?;
+    i32::try_from(node["brokerid"].as_i64()?).ok()
+}
+
 /// The names of a znode's children; none when it does not exist.
 pub fn children(connect: &str, path: &str) -> Vec<String> {
     with_client(connect, async |client| client.list_children(path).await.unwrap_or_default())
