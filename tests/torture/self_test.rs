@@ -26,6 +26,7 @@ const DAY_S: i64 = 24 * 3600;
 pub fn run(kind: Kind, ottla: Option<&Path>, shim: &Path) {
     for (name, test) in [
         ("syncs are seen, and a loss of power takes what was not synced", power as fn(&Bench)),
+        ("a clean stop syncs all logs at once, and a loss of power takes nothing", clean_stop),
         ("failing writes are seen", failing_writes),
         ("a full disk is seen", full),
         ("failing syncs are seen", failing_syncs),
@@ -100,6 +101,26 @@ fn power(bench: &Bench) {
     let place =
         |topic| eventually("a record taken", SOON, || produce(&broker, topic).filter(|(error, _)| *error == 0)).1;
     assert_eq!((place(SYNCED), place(LEFT)), (3, 0), "after {loss:?}");
+}
+
+/// With so many logs in its directory Ottla makes one call for all of them.
+fn clean_stop(bench: &Bench) {
+    const LOGS: i32 = 80;
+    let mut broker = bench.start();
+    assert_eq!(raw::create(&broker.address(), vec![raw::new_topic("many", LOGS)]), [("many".into(), 0)]);
+    raw::await_metadata(&broker.address(), &["many".into()]);
+    assert_eq!(produce(&broker, LEFT), Some((0, 3)));
+    broker.signal(rustix::process::Signal::TERM);
+    let status = eventually("the broker to end", SOON, || broker.ended());
+    broker.kill();
+    let loss = bench.disk.lose_power(|_| 0).expect("lost");
+    let logs: Vec<_> = loss.cut.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "log")).collect();
+    assert!(logs.is_empty(), "{status}: {logs:?}");
+    let ends = log_ends(&bench.plan.logs).expect("read");
+    assert_eq!(ends.get(&format!("{LEFT}-0")).map(|end| end.offset), Some(4), "{loss:?}");
+    let broker = bench.plan().start();
+    let next = eventually("a record taken", SOON, || produce(&broker, LEFT).filter(|(error, _)| *error == 0));
+    assert_eq!(next.1, 4, "after {loss:?}");
 }
 
 /// The broker does not acknowledge what it can't write, and keeps what it has acknowledged.

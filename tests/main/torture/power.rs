@@ -154,6 +154,36 @@ fn file_that_was_synced_has_its_name_and_its_directories() {
 }
 
 #[test]
+fn sync_of_everything_keeps_what_was_there_when_it_began_once_it_has_ended() {
+    for (end, sizes) in [("F 7", [Some(250), None, None]), ("F 8", [None, None, Some(5)])] {
+        let mut desk = Desk::new();
+        let gone = desk.make("gone", 5);
+        desk.note(format!("S {gone} 5"));
+        let ino = desk.make("a", 250);
+        desk.remove("gone");
+        desk.note(format!("B 7\nE 7 {ino} 250"));
+        desk.make("later", 9);
+        desk.note(end.into());
+        fs::write(desk.path("a"), [7; 300]).expect("written");
+        desk.lose(|_| 0);
+        let found = ["a", "later", "gone"].map(|name| desk.size(name));
+        assert_eq!(found, sizes, "{end}");
+    }
+}
+
+#[test]
+fn what_is_written_after_a_loss_is_lost_at_the_next() {
+    let desk = Desk::new();
+    let (dir, logs) = (desk.home.path().join("shim"), desk.home.path().join("logs"));
+    let disk = Disk::new(&dir, &logs, Path::new("/shim.so")).expect("a disk");
+    fs::create_dir(desk.path("t-0")).expect("made");
+    fs::write(desk.path("t-0/segment"), [0; 9]).expect("written");
+    disk.lose_power(|_| 0).expect("nothing");
+    fs::write(desk.path("t-0/segment"), [0; 20]).expect("written");
+    assert_eq!(disk.lose_power(|_| 0).expect("lost").cut, [(desk.path("t-0/segment"), 11)]);
+}
+
+#[test]
 fn change_inside_a_directory_that_was_renamed_is_undone_where_it_is_now() {
     let mut desk = Desk::new();
     fs::create_dir(desk.path("t-0")).expect("made");

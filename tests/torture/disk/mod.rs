@@ -146,7 +146,7 @@ impl Disk {
     /// # Errors
     /// Of the files.
     pub fn forget(&self) -> io::Result<()> {
-        fs::write(self.dir.join("record"), "")?;
+        fs::write(self.dir.join("record"), power::all_durable(&self.watched)?)?;
         for grave in fs::read_dir(self.dir.join("graves"))? {
             fs::remove_file(grave?.path())?;
         }

@@ -6,7 +6,7 @@
 //! what was deleted is there again. A file that is synced has its name by that, as on every file system with a journal: with it what was
 //! done to names of its directory before, and the directories it is in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -73,12 +73,25 @@ struct State {
 impl State {
     fn read(record: &str) -> Self {
         let mut state = Self::default();
+        let whole: HashSet<&str> = record.lines().filter_map(|line| line.strip_prefix("F ")).collect();
         for line in record.lines() {
             let Some((kind, rest)) = line.split_once(' ') else { continue };
-            if kind == "D" {
-                state.pending.retain(|change| change.dir() != Path::new(rest));
-                continue;
-            }
+            let (kind, rest) = match kind {
+                "D" => {
+                    state.pending.retain(|change| change.dir() != Path::new(rest));
+                    continue;
+                }
+                // The loss is later than its end, if it has one: what was there when it began is durable.
+                "B" if whole.contains(rest) => {
+                    state.pending.clear();
+                    continue;
+                }
+                "E" => match rest.split_once(' ') {
+                    Some((call, file)) if whole.contains(call) => ("S", file),
+                    _ => continue,
+                },
+                _ => (kind, rest),
+            };
             let Some((ino, rest)) = rest.split_once(' ').and_then(|(ino, rest)| Some((ino.parse::<u64>().ok()?, rest)))
             else {
                 continue;
@@ -186,16 +199,40 @@ fn undo(change: &Change, graves: &Path) -> io::Result<bool> {
     }
 }
 
+/// A record that says of all files that are there that they are durable as they are. What is written to them later is not.
+///
+/// # Errors
+/// Of the files.
+pub fn all_durable(dir: &Path) -> io::Result<String> {
+    let mut record = String::new();
+    for path in paths(dir)? {
+        let meta = fs::symlink_metadata(&path)?;
+        match meta.is_dir() {
+            true => record += &all_durable(&path)?,
+            false => record += &format!("S {} {}\n", meta.ino(), meta.len()),
+        }
+    }
+    Ok(record)
+}
+
+/// What is in a directory, in order of names, so that the same chance does the same; nothing where there is none.
+fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
 fn cut(
     dir: &Path,
     durable: &HashMap<u64, u64>,
     below: &mut impl FnMut(u64) -> u64,
     loss: &mut PowerLoss,
 ) -> io::Result<()> {
-    // In order of names, so that the same chance does the same.
-    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-    entries.sort();
-    for path in entries {
+    for path in paths(dir)? {
         let meta = fs::symlink_metadata(&path)?;
         if meta.is_dir() {
             cut(&path, durable, below, loss)?;

@@ -4,7 +4,7 @@
 //! `open` and its kin are variadic in C; here they always take a mode. Who gives none leaves garbage in that register, which the kernel reads
 //! only where a mode was given.
 
-use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use libc::{AT_FDCWD, O_CREAT, iovec, mode_t, off_t, size_t, ssize_t, syscall};
@@ -14,10 +14,10 @@ use super::record;
 use super::text::Text;
 
 /// A file's inode number and size.
-struct Stat {
-    ino: u64,
-    size: u64,
-    is_dir: bool,
+pub struct Stat {
+    pub ino: u64,
+    pub size: u64,
+    pub is_dir: bool,
 }
 
 fn stat_of(result: c_int, stat: &libc::stat) -> Option<Stat> {
@@ -26,7 +26,7 @@ fn stat_of(result: c_int, stat: &libc::stat) -> Option<Stat> {
     (result == 0).then_some(Stat { ino: stat.st_ino, size, is_dir })
 }
 
-fn fstat(fd: c_int) -> Option<Stat> {
+pub fn fstat(fd: c_int) -> Option<Stat> {
     // SAFETY: all zeros is a stat, and the C library writes one there. Nobody stands before this call.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
@@ -44,14 +44,20 @@ unsafe fn lstat(dir: c_int, path: *const c_char) -> Option<Stat> {
     }
 }
 
-fn fail(errno: c_int) -> c_int {
+/// What has a name in a directory.
+pub fn fstat_below(dir: c_int, name: &CStr) -> Option<Stat> {
+    // SAFETY: a C string.
+    unsafe { lstat(dir, name.as_ptr()) }
+}
+
+pub fn fail(errno: c_int) -> c_int {
     // SAFETY: the address of this thread's own errno.
     unsafe { *libc::__errno_location() = errno };
     -1
 }
 
 /// errno as it is now, put back after what the record does: who calls looks at it only after a failure, but some save it before.
-fn quietly<T>(act: impl FnOnce() -> T) -> T {
+pub fn quietly<T>(act: impl FnOnce() -> T) -> T {
     // SAFETY: as in `fail`.
     let errno = unsafe { *libc::__errno_location() };
     let result = act();

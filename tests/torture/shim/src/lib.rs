@@ -12,5 +12,6 @@
 
 mod calls;
 mod control;
+mod everything;
 mod record;
 mod text;

@@ -9,6 +9,9 @@
 //! | `R ino old from TAB to` | a name was changed; `old` is the inode that was replaced and is in its grave now, 0 for none |
 //! | `U ino path` | a name was removed; its inode is in its grave now |
 //! | `D path` | a directory was synced: what was done to its names is durable |
+//! | `B n` | a sync of everything begins; `n` is given once |
+//! | `E n ino size` | a file had that size when it began |
+//! | `F n` | it went well: those sizes, and what was done to names before it began, are durable |
 
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -46,35 +49,47 @@ fn write(line: &mut Text) {
     }
 }
 
-fn inode_line(kind: &[u8], ino: u64) -> Text {
+fn numbered(kind: &[u8], number: u64) -> Text {
     let mut line = Text::new();
-    line.push(kind).push(b" ").number(ino);
+    line.push(kind).push(b" ").number(number);
     line
 }
 
 pub fn synced(ino: u64, size: u64) {
-    write(inode_line(b"S", ino).push(b" ").number(size));
+    write(numbered(b"S", ino).push(b" ").number(size));
 }
 
 pub fn lowered(ino: u64, size: u64) {
-    write(inode_line(b"L", ino).push(b" ").number(size));
+    write(numbered(b"L", ino).push(b" ").number(size));
 }
 
 pub fn created(ino: u64, path: &[u8], is_dir: bool) {
-    write(inode_line(if is_dir { b"K" } else { b"C" }, ino).push(b" ").push(path));
+    write(numbered(if is_dir { b"K" } else { b"C" }, ino).push(b" ").push(path));
 }
 
 pub fn renamed(ino: u64, old: u64, from: &[u8], to: &[u8]) {
-    write(inode_line(b"R", ino).push(b" ").number(old).push(b" ").push(from).push(b"\t").push(to));
+    write(numbered(b"R", ino).push(b" ").number(old).push(b" ").push(from).push(b"\t").push(to));
 }
 
 pub fn removed(ino: u64, path: &[u8]) {
-    write(inode_line(b"U", ino).push(b" ").push(path));
+    write(numbered(b"U", ino).push(b" ").push(path));
 }
 
 pub fn directory_synced(path: &[u8]) {
     let mut line = Text::new();
     write(line.push(b"D ").push(path));
+}
+
+pub fn everything_begins(call: u64) {
+    write(&mut numbered(b"B", call));
+}
+
+pub fn seen_before(call: u64, ino: u64, size: u64) {
+    write(numbered(b"E", call).push(b" ").number(ino).push(b" ").number(size));
+}
+
+pub fn everything_synced(call: u64) {
+    write(&mut numbered(b"F", call));
 }
 
 /// Keeps what is about to lose its name.
