@@ -7,7 +7,7 @@
 //! | `plan`, `torment` | what is to be done to whom, from the seed; doing it |
 //! | `noticed` | whether the cluster noticed what was done to it |
 //! | `disk`, `clock`, `self_test` | the disk and the clock below a broker; that a broker sees what is done to them |
-//! | `net` | a network of its own, whose links can be cut and slowed |
+//! | `net` | the links, which can be cut and slowed |
 //! | `world`, `topics`, `view` | the cluster; its topics; what it shows of itself |
 //! | `chores`, `admin` | what an operator does meanwhile; asking the controller for it |
 //! | `clients` | librdkafka in threads |
@@ -60,7 +60,7 @@ use fastrand::Rng;
 use chores::Chores;
 use clients::{Clients, Office, Phase, Wanted};
 use history::{History, Isolation, Role, Sight, Tp, What};
-use options::Options;
+use options::{Network, Options};
 use plan::{Kind, Plan};
 use recorder::Recorder;
 use report::{Progress, Run};
@@ -78,9 +78,8 @@ const PAGES: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.self_test {
-        net::enter();
-    }
+    // Disks and clocks are tried on one broker, that has no links.
+    let network = if options.self_test { Network::Proxies } else { net::choose(options.network) };
     let kinds = match plan::faults(&options.faults) {
         Ok(kinds) => kinds,
         Err(why) => {
@@ -109,7 +108,7 @@ fn main() -> ExitCode {
     };
 
     let recorder = Recorder::start(&dir.join("history.jsonl"));
-    let outcome = run(&options, &kinds, seed, time, &recorder);
+    let outcome = run(&options, network, &kinds, seed, time, &recorder);
     let mut outcome = outcome;
     if options.each_once {
         outcome.troubles.extend(noticed::unnoticed(&outcome.history, world::BROKERS));
@@ -117,7 +116,8 @@ fn main() -> ExitCode {
     let verdict = judge::judge(&outcome.history);
     let found: u64 = verdict.counts().values().sum();
     let anomalies = found + outcome.troubles.len() as u64;
-    let run = Run { options: &options, seed, time, counts: recorder.counts(), faults: outcome.faults, anomalies };
+    let run =
+        Run { options: &options, network, seed, time, counts: recorder.counts(), faults: outcome.faults, anomalies };
     println!("faults: {}", run.fault_list());
     if let Some(time) = outcome.healed {
         println!("healed {:.1} s after the last fault", time.as_secs_f64());
@@ -154,9 +154,16 @@ struct Outcome {
     troubles: Vec<String>,
 }
 
-fn run(options: &Options, kinds: &[Kind], seed: u64, time: Duration, recorder: &Arc<Recorder>) -> Outcome {
+fn run(
+    options: &Options,
+    network: Network,
+    kinds: &[Kind],
+    seed: u64,
+    time: Duration,
+    recorder: &Arc<Recorder>,
+) -> Outcome {
     println!("starting three ZooKeeper servers and three brokers, seed {seed}");
-    let mut world = World::start(options, recorder);
+    let mut world = World::start(options, network, recorder);
     let office = Office { bootstrap: world.admin.addresses.join(","), phase: Arc::<Phase>::default() };
     let create = |wanted: &Wanted| {
         let Wanted { name, partitions, configs } = *wanted;
@@ -209,7 +216,7 @@ fn torment(world: &mut World, options: &Options, kinds: &[Kind], seed: u64, unti
     let World { view, brokers, ensemble, net, nodes, log, .. } = world;
     std::thread::scope(|scope| {
         let mut for_servers = plan(Plan::of_zookeeper(seed, kinds));
-        let others = scope.spawn(move || servers::torment(ensemble, &mut for_servers, log, net, nodes, until));
+        let others = scope.spawn(move || servers::torment(ensemble, &mut for_servers, log, &**net, nodes, until));
         brokers.torment(&mut plan(Plan::of_brokers(seed, kinds)), view, until);
         others.join().expect("the faults of ZooKeeper");
     });

@@ -50,6 +50,9 @@ pub struct Options {
     /// Each fault once and for long, to see that the cluster notices it.
     #[arg(long)]
     pub each_once: bool,
+    /// What links are; without it namespaces, where the system allows them.
+    #[arg(long, value_enum)]
+    pub network: Option<Network>,
     /// Brokers that are broken on purpose: the run succeeds when something is found.
     #[arg(long)]
     pub sabotage: Option<String>,
@@ -64,6 +67,15 @@ pub enum Target {
     Apache,
     /// One of Apache Kafka, two of Ottla.
     Mixed,
+}
+
+/// What the links between brokers, ZooKeeper servers and clients are.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub enum Network {
+    /// Those of a network of the run's own, which iptables cuts.
+    Namespaces,
+    /// Proxies on the loopback device.
+    Proxies,
 }
 
 /// What clients do.

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::harness::repository;
-use crate::options::{Options, Target, name};
+use crate::options::{Network, Options, Target, name};
 use crate::plan::Kind;
 use crate::recorder::{Counts, Recorder};
 use crate::torment::{Done, Log};
@@ -66,6 +66,8 @@ fn line(counts: Counts, faults: u32) -> String {
 pub struct Run<'a> {
     /// Its settings.
     pub options: &'a Options,
+    /// What its links were.
+    pub network: Network,
     /// Its seed.
     pub seed: u64,
     /// How long the faults lasted.
@@ -97,6 +99,9 @@ impl Run<'_> {
         }
         if self.options.balance {
             text.push_str(" --balance");
+        }
+        if self.network == Network::Proxies {
+            let _ = write!(text, " --network {}", name(&self.network));
         }
         if let Some(what) = sabotage {
             let _ = write!(text, " --sabotage {what}");
@@ -130,10 +135,11 @@ impl Run<'_> {
     pub fn record(&self) {
         let Options { target, faults, workload, flush, .. } = self.options;
         let flush = if *flush { ", flush" } else { "" };
+        let links = if self.network == Network::Proxies { ", proxies" } else { "" };
         let Counts { operations, acked, read } = self.counts;
         let minutes = self.time.as_secs_f64() / 60.0;
         let row = format!(
-            "| {} | {} x {faults}{flush} | {minutes:.1} | {operations} | {acked} | {read} | {} | {} | {} | {} |\n",
+            "| {} | {} x {faults}{flush}{links} | {minutes:.1} | {operations} | {acked} | {read} | {} | {} | {} | {} |\n",
             name(target),
             name(workload),
             self.fault_list(),

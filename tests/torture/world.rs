@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
-use crate::harness::zookeeper::{Ensemble, Place};
+use crate::harness::zookeeper::{Ensemble, Place, free_port};
 use crate::harness::{Broker, Cluster, Kind};
 use crate::history::Role;
-use crate::net::Net;
-use crate::options::{Options, Target};
+use crate::net::{self, Net};
+use crate::options::{Network, Options, Target};
 use crate::recorder::{Recorder, Voice};
 use crate::topics::Topics;
 use crate::torment::brokers::machines::Machine;
@@ -24,8 +24,6 @@ pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 pub const BROKERS: usize = 3;
 /// Within this after the last fault, and a session timeout for a broker that is taken for alive, everything is as before.
 pub const HEALED_WITHIN: Duration = Duration::from_secs(30);
-/// Of every broker's listener: each has an address of its own.
-const PORT: u16 = 9092;
 
 /// A running cluster.
 pub struct World {
@@ -36,7 +34,7 @@ pub struct World {
     /// To be broken.
     pub ensemble: Ensemble,
     /// The links.
-    pub net: Arc<Net>,
+    pub net: Arc<dyn Net>,
     /// Names and addresses.
     pub nodes: Nodes,
     /// What was done.
@@ -53,10 +51,10 @@ pub struct World {
 
 impl World {
     /// Starts everything below a directory, which stays.
-    pub fn start(options: &Options, recorder: &Arc<Recorder>) -> Self {
+    pub fn start(options: &Options, network: Network, recorder: &Arc<Recorder>) -> Self {
         let named = |what: &str| (0..BROKERS).map(|n| format!("{what}{n}")).collect::<Vec<_>>();
         let (brokers, servers) = (named("broker"), named("zk"));
-        let net = Arc::new(Net::build(&[&brokers[..], &servers].concat()));
+        let net = net::build(network, &[&brokers[..], &servers].concat(), options.shim.as_deref());
         let located = |names: &[String]| names.iter().map(|n| (n.clone(), net.address(n))).collect();
         let nodes = Nodes { brokers: located(&brokers), servers: located(&servers) };
         let place = |n: usize| Place { host: nodes.servers[n].1.to_string(), enter: net.enter(&nodes.servers[n].0) };
@@ -64,9 +62,12 @@ impl World {
         // It would be removed at its end.
         let cluster = std::mem::ManuallyDrop::new(Cluster::on(&ensemble.address(), "torture"));
         let machines = machines(&cluster, options);
-        let start = |id| start_broker(&cluster, options, &net, &nodes, machines.get(id), id);
+        let start = |id| start_broker(&cluster, options, &*net, &nodes, machines.get(id), id);
         let running: Vec<_> = (0..BROKERS).map(start).collect();
-        let addresses: Vec<_> = running.iter().map(Broker::address).collect();
+        let address = |(broker, (node, _)): (&Broker, &(String, _))| {
+            format!("{}:{}", net.address_for_clients(node), broker.plan.port)
+        };
+        let addresses: Vec<_> = running.iter().zip(&nodes.brokers).map(address).collect();
         let role = Role { name: "driver".into(), producer: None, isolation: None, group: None };
         let driver = recorder.client(role);
         let topics = Arc::<Topics>::default();
@@ -126,16 +127,18 @@ fn machines(cluster: &Cluster, options: &Options) -> Vec<Machine> {
 fn start_broker(
     cluster: &Cluster,
     options: &Options,
-    net: &Net,
+    net: &dyn Net,
     nodes: &Nodes,
     machine: Option<&Machine>,
     id: usize,
 ) -> Broker {
     let (node, address) = &nodes.brokers[id];
+    let port = free_port();
     let plan = cluster
         .broker(id as i32)
         .kind(kind(options.target, id))
-        .at(&address.to_string(), PORT, net.enter(node))
+        .at(&address.to_string(), port, net.enter(node))
+        .with("advertised.listeners", format!("PLAINTEXT://{}:{port}", net.address_for_clients(node)))
         .with("zookeeper.session.timeout.ms", SESSION_TIMEOUT.as_millis())
         .with("zookeeper.connection.timeout.ms", 18_000)
         .with("min.insync.replicas", 2)

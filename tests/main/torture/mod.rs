@@ -10,11 +10,18 @@ mod fault_plan;
 mod history;
 #[path = "../../torture/judge/mod.rs"]
 mod judge;
+#[path = "../../torture/net/mod.rs"]
+#[allow(dead_code)] // what only the driver uses
+mod net;
+#[path = "../../torture/options.rs"]
+#[allow(dead_code)] // the same
+mod options;
 
 mod cluster;
 mod compacted;
 mod form;
 mod groups;
+mod links;
 mod losses;
 mod made;
 mod plan;

@@ -36,7 +36,7 @@ pub struct Hands {
     /// Writes it down.
     pub log: Arc<Log>,
     /// The links.
-    pub net: Arc<Net>,
+    pub net: Arc<dyn Net>,
     /// Names and addresses.
     pub nodes: Nodes,
     /// Whom to ask for an unclean election.

@@ -9,7 +9,7 @@ use crate::net::{Net, Way};
 use crate::plan::{Kind, Plan, Step, Whom};
 
 /// Faults of the ensemble until the time is over; every server runs when this returns.
-pub fn torment(ensemble: &mut Ensemble, plan: &mut Plan, log: &Arc<Log>, net: &Net, nodes: &Nodes, until: Instant) {
+pub fn torment(ensemble: &mut Ensemble, plan: &mut Plan, log: &Arc<Log>, net: &dyn Net, nodes: &Nodes, until: Instant) {
     let left = || until.saturating_duration_since(Instant::now());
     while !left().is_zero() {
         let Some(step) = plan.next() else { return };
@@ -26,7 +26,7 @@ pub fn torment(ensemble: &mut Ensemble, plan: &mut Plan, log: &Arc<Log>, net: &N
 }
 
 /// One fault, from its begin to its end: whom it hit, and whether it showed.
-fn suffer(ensemble: &mut Ensemble, step: &Step, net: &Net, nodes: &Nodes) -> (String, bool) {
+fn suffer(ensemble: &mut Ensemble, step: &Step, net: &dyn Net, nodes: &Nodes) -> (String, bool) {
     let index = match step.whom {
         Whom::Number(index) | Whom::LeaderOf(index) => index % ensemble.servers.len(),
         Whom::Head => ensemble.leader(),

@@ -1,6 +1,7 @@
 //! Stands before the C library's file calls of one process (`LD_PRELOAD`), a broker's, Ottla's or Apache Kafka's. It **records** what becomes
 //! durable and in which order names change, so that the harness can take the rest away after a kill: a loss of power. And it **fails or
-//! delays** writes and syncs while the harness says so.
+//! delays** writes and syncs while the harness says so. And where the harness has no network of its own to cut, connections go through its
+//! proxies (`net`).
 //!
 //! `TORTURE_SHIM` is a directory with a file `control`, one page that both sides map (`control`), a file `record` (`record`), and a
 //! directory `graves` on the same file system, where what is replaced or deleted is kept by its inode. `TORTURE_SHIM_WATCH` is the directory
@@ -13,5 +14,6 @@
 mod calls;
 mod control;
 mod everything;
+mod net;
 mod record;
 mod text;

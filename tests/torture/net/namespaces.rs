@@ -9,43 +9,51 @@ use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use super::{Net, Way};
+
 /// Set in the environment of the process that is inside.
 const INSIDE: &str = "OTTLA_TORTURE_INSIDE";
 
-/// Runs this program again, with its arguments, in namespaces of its own; returns only inside.
-pub fn enter() {
-    if std::env::var_os(INSIDE).is_some() {
-        return;
-    }
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--net", "--mount"]).arg(std::env::current_exe().expect("a program has a path"));
-    let error = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
-    panic!("unshare (of util-linux) does not start: {error}");
+/// This process runs inside already.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
-/// Which packets a node does not get or send.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
-    /// Neither.
-    Both,
-    /// Those that come in.
-    In,
-    /// Those that go out.
-    Out,
+/// The words in front of a command that run it in namespaces of its own, as root there; none where the system does not allow that.
+pub fn way_in() -> Option<&'static [&'static str]> {
+    const AS_ROOT: &[&str] = &["unshare", "--net", "--mount"];
+    const AS_USER: &[&str] = &["unshare", "--user", "--map-root-user", "--net", "--mount"];
+    let leads_there = |words: &&[&str]| {
+        let tried = Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    [AS_ROOT, AS_USER].into_iter().find(leads_there)
+}
+
+/// Runs this program again, with its arguments, in namespaces of its own; returns only inside.
+///
+/// # Panics
+/// Where the system allows none.
+pub fn enter() {
+    if is_inside() {
+        return;
+    }
+    let words = way_in().expect("unshare (of util-linux) to be allowed; where it is not, there is --network proxies");
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(std::env::current_exe().expect("a program has a path"));
+    let error = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
+    panic!("{} does not start: {error}", words[0]);
 }
 
 /// The nodes by name, each with its address.
-pub struct Net {
+pub struct Namespaces {
     nodes: BTreeMap<String, Ipv4Addr>,
 }
 
 /// Where the clients are.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-impl Net {
+impl Namespaces {
     /// Makes the network. Once a process.
     ///
     /// # Panics
@@ -70,19 +78,26 @@ impl Net {
         Self { nodes }
     }
 
-    /// The address of a node.
-    pub fn address(&self, node: &str) -> Ipv4Addr {
+    fn on(&self, node: &str, command: &str) -> String {
+        run(&format!("ip netns exec {node} {command}"))
+    }
+}
+
+impl Net for Namespaces {
+    fn address(&self, node: &str) -> Ipv4Addr {
         self.nodes[node]
     }
 
-    /// The words in front of a command that run it on a node. What runs keeps its process id.
-    pub fn enter(&self, node: &str) -> Vec<String> {
+    fn address_for_clients(&self, node: &str) -> Ipv4Addr {
+        self.nodes[node]
+    }
+
+    fn enter(&self, node: &str) -> Vec<String> {
         assert!(self.nodes.contains_key(node), "{node} is a node");
         ["ip", "netns", "exec", node].map(String::from).into()
     }
 
-    /// Cuts a node off from others. It keeps what was cut before.
-    pub fn cut(&self, node: &str, from: &[Ipv4Addr], way: Way) {
+    fn cut(&self, node: &str, from: &[Ipv4Addr], way: Way) {
         for address in from {
             if way != Way::Out {
                 self.on(node, &format!("iptables -w -A INPUT -s {address} -j DROP"));
@@ -93,18 +108,15 @@ impl Net {
         }
     }
 
-    /// So many packets of a hundred that come to a node are lost.
-    pub fn lose(&self, node: &str, percent: u32) {
+    fn lose(&self, node: &str, percent: u32) {
         self.on(node, &format!("iptables -w -A INPUT -m statistic --mode random --probability 0.{percent:02} -j DROP"));
     }
 
-    /// A node sends no faster than this.
-    pub fn slow(&self, node: &str, kbit: u32) {
+    fn slow(&self, node: &str, kbit: u32) {
         self.on(node, &format!("tc qdisc replace dev eth0 root tbf rate {kbit}kbit burst 16kbit latency 400ms"));
     }
 
-    /// Undoes all of the above at a node; how many packets were held back there.
-    pub fn heal(&self, node: &str) -> u64 {
+    fn heal(&self, node: &str) -> u64 {
         let rules = self.on(node, "iptables -w -nvxL");
         let dropped: u64 = rules.lines().filter_map(dropped).sum();
         self.on(node, "iptables -w -F");
@@ -114,10 +126,6 @@ impl Net {
             self.on(node, "tc qdisc del dev eth0 root");
         }
         dropped + delayed
-    }
-
-    fn on(&self, node: &str, command: &str) -> String {
-        run(&format!("ip netns exec {node} {command}"))
     }
 }
 
