@@ -47,7 +47,6 @@ fn try_run(args: &BrokerArgs, logging: &Logging) -> Result<(), StartError> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    keep_pages_small();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // One more than cores: an append that waits for the disk leaves a worker for the rest.
     let env = Env::real(cores + 1).map_err(StartError::Threads)?;
@@ -70,12 +69,6 @@ fn try_run(args: &BrokerArgs, logging: &Logging) -> Result<(), StartError> {
     });
     env.tasks.shutdown();
     result
-}
-
-/// The allocator asks for huge pages, and a broker that needs 3 MB then holds 13: 2 MB for each place it has touched. On produce and fetch
-/// they gain nothing that can be measured.
-fn keep_pages_small() {
-    let _ = rustix::thread::disable_transparent_huge_pages(true); // a kernel that can't has none, or serves as well with them
 }
 
 fn load(args: &BrokerArgs) -> Result<Loaded, StartError> {

@@ -1,4 +1,5 @@
-//! Starts that must fail do so with exit code 1 and a message that says what to do; the broker that is in the right goes on.
+//! Starts that must fail do so with exit code 1 and a message that says what to do; the broker that is in the right goes on. One that starts
+//! takes little memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -151,4 +152,14 @@ fn generated_id_is_refused_when_it_is_switched_off() {
     let cluster = Cluster::new("no-generated-id");
     let failed = cluster.broker(0).with("broker.id", -1).with("broker.id.generation.enable", false).fails_to_start();
     failed.says(&["broker.id"]);
+}
+
+/// Where the system gives them to who asks, the allocator's first pages would be huge: 8 MB for one or two. Ottla's own matter alone.
+#[test]
+fn broker_has_no_huge_pages_of_memory() {
+    let cluster = Cluster::new("small-pages");
+    let broker = cluster.broker(0).kind(Kind::Ottla).start();
+    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", broker.pid())).expect("a process");
+    let huge = rollup.lines().find_map(|line| line.strip_prefix("AnonHugePages:")).map(str::trim);
+    assert_eq!(huge, Some("0 kB"), "{rollup}");
 }
