@@ -15,19 +15,24 @@ use crate::zk::store::StoreError;
 /// Longer than other brokers take to start. Then this one starts all the same: what it leads it refuses.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// When all others are there, one of them leads sooner than this, or the controller has to hear first that this one has nothing.
+const ELECTED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How much longer than a session timeout the node of an earlier life may stay.
 const EXPIRY_SLACK: Duration = Duration::from_secs(2);
 
-/// Waits until no partition that others have in sync names this broker as its leader. To be called before the registration.
+/// Waits until no partition that others have in sync names this broker as its leader, or all who could lead them have been there for a
+/// while. To be called before the registration.
 ///
 /// # Errors
 /// ZooKeeper's.
 pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), StoreError> {
     let begin = Instant::now();
     let mut told = false;
+    let mut all_there_since = None;
     loop {
         // While the session of an earlier life goes on, its death is for the controller to find.
         let is_registered = store::brokers::get(session, id).await?.is_some();
@@ -38,6 +43,12 @@ pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), Stor
         } else {
             let led = led_with_others(session, id).await?;
             if led.is_empty() || begin.elapsed() > PATIENCE {
+                return Ok(());
+            }
+            let there = store::brokers::ids(session).await?;
+            let all_there = led.iter().flat_map(|(_, others)| others).all(|other| there.contains(other));
+            all_there_since = all_there.then(|| all_there_since.unwrap_or_else(Instant::now));
+            if all_there_since.is_some_and(|since| since.elapsed() > ELECTED_WITHIN) {
                 return Ok(());
             }
             if !std::mem::replace(&mut told, true) {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::batch::{Batch, ControlRequest};
 use super::context::{Broker, Context};
-use super::doubt::LogEnd;
+use super::doubt::{LogEnd, Told};
 use super::event::{Event, Events};
 use super::settings::{ControlVersions, ControllerSettings};
 use crate::base::env::Lane;
@@ -298,9 +298,12 @@ impl Sender {
     }
 }
 
-fn log_ends(answer: &ListOffsetsResponse) -> Vec<(TopicPartition, Result<LogEnd, i16>)> {
+fn log_ends(answer: &ListOffsetsResponse) -> Vec<(TopicPartition, Told)> {
     let told = |p: &ListOffsetsResponsePartition| match p.error_code {
-        0 => Ok(LogEnd { epoch: Some(p.log_epoch).filter(|epoch| *epoch >= -1), offset: p.offset }),
+        0 => {
+            let end = LogEnd { epoch: Some(p.log_epoch).filter(|epoch| *epoch >= -1), offset: p.offset };
+            Ok(Some(end).filter(|end| end.offset >= 0))
+        }
         code => Err(code),
     };
     let of_topic = |topic: &ListOffsetsResponseTopic| {

@@ -16,6 +16,9 @@ pub struct LogEnd {
     pub offset: i64,
 }
 
+/// What a replica says of the end of its log: none where what it had is gone; an error's code.
+pub type Told = Result<Option<LogEnd>, i16>;
+
 /// What is known of one replica.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doubt {
@@ -25,8 +28,10 @@ pub enum Doubt {
     Asked,
     /// It has told.
     Ends(LogEnd),
-    /// It can't tell: its log is not there, or not whole.
+    /// Its log is gone, and what is there now is filled from others.
     Lost,
+    /// It answered with an error: its log may come back with its disk.
+    Failed,
 }
 
 /// All of a partition's ISR that are doubted.
@@ -76,23 +81,25 @@ impl Doubts {
             None => (3, None),
             Some(Doubt::Ends(end)) => (2, Some(end)),
             Some(Doubt::Unasked | Doubt::Asked) => (1, None),
-            Some(Doubt::Lost) => (0, None),
+            Some(Doubt::Failed | Doubt::Lost) => (0, None),
         };
         among.iter().rev().copied().max_by_key(rank)
     }
 
     /// Of replicas that are all doubted those with the longest log, in order. `None` when one has yet to tell, or when there are not two
-    /// whose ends could be compared. Where not all tell epochs offsets alone are compared.
-    pub fn longest(&self, among: &[BrokerId]) -> Option<Vec<BrokerId>> {
-        let mut ends = Vec::with_capacity(among.len());
+    /// whose ends could be compared; but where it is known of all `in_sync`, so many, who has lost its log, nobody else will come. Where not
+    /// all tell epochs offsets alone are compared.
+    pub fn longest(&self, among: &[BrokerId], in_sync: usize) -> Option<Vec<BrokerId>> {
+        let (mut ends, mut lost) = (Vec::with_capacity(among.len()), 0);
         for id in among {
             match self.of(*id)? {
                 Doubt::Unasked | Doubt::Asked => return None,
                 Doubt::Ends(end) => ends.push((*id, end)),
-                Doubt::Lost => {}
+                Doubt::Lost => lost += 1,
+                Doubt::Failed => {}
             }
         }
-        if ends.len() < 2 {
+        if ends.len() < 2 && ends.len() + lost < in_sync {
             return None;
         }
         let with_epochs = ends.iter().all(|(_, end)| end.epoch.is_some());

@@ -44,8 +44,8 @@ pub struct Candidates<'a> {
     pub live_or_shutting_down: &'a [BrokerId],
     /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
-    /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead; of two or more the one with
-    /// the longest log does. Whoever may lack what the leader has comes back into the ISR when it has copied that.
+    /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead, unless all others have lost
+    /// theirs; of two or more the one with the longest log does. Whoever may lack what the leader has comes back into the ISR when it has copied that.
     pub doubts: &'a Doubts,
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,
@@ -77,7 +77,8 @@ pub fn elect(strategy: Strategy, current: &LeaderAndIsr, among: Candidates<'_>) 
         if let Some(first) = of.iter().copied().find(is_sure) {
             return Some((first, Vec::new()));
         }
-        let equals = if current.isr.len() == 1 { of.to_vec() } else { among.doubts.longest(of)? };
+        let in_sync = current.isr.len();
+        let equals = if in_sync == 1 { of.to_vec() } else { among.doubts.longest(of, in_sync)? };
         let leader = Some(current.leader).filter(|id| equals.contains(id)).or(equals.first().copied())?;
         Some((leader, equals))
     };

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::assignment::ReplicaAssignment;
-use super::doubt::LogEnd;
+use super::doubt::Told;
 use super::handle::{AlterPartition, AlteredPartition, ApiError, ElectionKind, FeatureUpdate, ProducerIdBlock};
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 
@@ -69,11 +69,11 @@ pub(super) enum Event {
         broker: BrokerId,
         error: i16,
     },
-    /// The broker registered with this epoch has said where logs end, or an error's code.
+    /// The broker registered with this epoch has said where logs end.
     LogEndsTold {
         broker: BrokerId,
         epoch: i64,
-        ends: Vec<(TopicPartition, Result<LogEnd, i16>)>,
+        ends: Vec<(TopicPartition, Told)>,
     },
     LogDirFailure,
     /// `unclean.leader.election.enable` of the broker has changed.

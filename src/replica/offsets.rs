@@ -55,7 +55,8 @@ pub struct FoundOffset {
     pub offset: i64,
     /// -1 when unknown.
     pub leader_epoch: i32,
-    /// For a debugger that asks for the end: the epoch of the last records, -1 when there are none. Kafka's brokers do not tell.
+    /// For a debugger that asks for the end: the epoch of the last records, -1 when there are none. Kafka's brokers do not tell. With
+    /// the offset -1: the log was lost, and is not whole again.
     pub log_epoch: Option<i32>,
 }
 
@@ -110,7 +111,7 @@ impl Replicas {
                     return Err(ErrorCode::OffsetNotAvailable);
                 }
                 if asker == Asker::Debugger && partition.is_refilling() {
-                    return Err(ErrorCode::KafkaStorageError); // the end of what was lost is not known
+                    return Ok(FoundOffset { log_epoch: Some(-1), ..NOT_FOUND }); // the end of what was lost is not known
                 }
                 let log_epoch = (asker == Asker::Debugger).then(|| log.latest_epoch().unwrap_or(-1));
                 let found = special(readable_end, Some(partition.state().leader_epoch));

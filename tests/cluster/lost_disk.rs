@@ -150,6 +150,28 @@ fn broker_with_new_disks_that_is_back_first_lets_the_others_lead() {
     assert_whole(&cluster, brokers, 50);
 }
 
+/// All were down, so that the other one may lack the end of its log too, and waits for one to be compared with.
+#[test]
+fn of_two_in_sync_the_one_with_an_empty_disk_lets_the_other_lead() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-one-of-two");
+    let mut brokers = start((0..3).map(|id| plan(&cluster, id)));
+    create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1]], &[("min.insync.replicas", "2")]));
+    write(&brokers[&0], 0, 50);
+    await_state(&cluster.connect, TOPIC, 0, "both in sync", |s| s.isr.len() == 2);
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    wipe(&plans[0]);
+    await_sessions_over(&cluster);
+    let mut brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();
+    await_state(&cluster.connect, TOPIC, 0, "the other one leads", |s| s.leader == 1);
+    await_state(&cluster.connect, TOPIC, 0, "both in sync again", |s| s.isr.len() == 2);
+    assert_values(&brokers[&1], 50);
+    brokers.values_mut().for_each(Broker::assert_alive);
+}
+
 #[test]
 fn last_in_sync_replica_with_an_empty_disk_refuses_until_another_is_let_lead() {
     if !is_ottla() {

@@ -2,7 +2,7 @@
 
 use crate::base::{BrokerId, ErrorCode, TopicPartition};
 use crate::controller::core::{Core, Outcome};
-use crate::controller::doubt::{Doubt, LogEnd};
+use crate::controller::doubt::{Doubt, Told};
 
 impl Core {
     /// Notes the ends; where nobody is left who has yet to tell, a leader is elected.
@@ -10,7 +10,7 @@ impl Core {
         &mut self,
         broker: BrokerId,
         epoch: i64,
-        ends: Vec<(TopicPartition, Result<LogEnd, i16>)>,
+        ends: Vec<(TopicPartition, Told)>,
     ) -> Outcome {
         if self.ctx.brokers.get(&broker).is_none_or(|known| known.epoch != epoch) {
             return Ok(()); // said in another life
@@ -22,11 +22,15 @@ impl Core {
                 continue;
             }
             let known = match end {
-                Ok(end) => Doubt::Ends(end),
+                Ok(Some(end)) => Doubt::Ends(end),
+                Ok(None) => {
+                    tracing::warn!(partition = %name, broker, "an in-sync replica has lost its log");
+                    Doubt::Lost
+                }
                 Err(code) => {
                     let error = ErrorCode::from_code(code).name();
                     tracing::warn!(partition = %name, broker, error, "an in-sync replica can't say where its log ends");
-                    Doubt::Lost
+                    Doubt::Failed
                 }
             };
             tracing::debug!(partition = %name, broker, ?known, "an in-sync replica that restarted unseen");

@@ -95,7 +95,7 @@ fn of_replicas_in_doubt_the_one_with_the_longest_log_leads_with_its_equals() {
         ([(1, Some(3), 12), (2, None, 12), (3, Some(4), 11)], vec![1, 2]),
     ] {
         let doubts = told(&ends);
-        assert_eq!(doubts.longest(&all), Some(longest.clone()), "{ends:?}");
+        assert_eq!(doubts.longest(&all, 3), Some(longest.clone()), "{ends:?}");
         let candidates = Candidates { doubts: &doubts, ..among(&all, &all) };
         let chosen = elect(OFFLINE, &state(9, &[3, 2, 1]), candidates).expect("a leader").state;
         assert_eq!(chosen.leader, longest[0]);
@@ -105,11 +105,16 @@ fn of_replicas_in_doubt_the_one_with_the_longest_log_leads_with_its_equals() {
     }
     let mut doubts = told(&[(1, Some(4), 10), (2, Some(4), 12)]);
     doubts.set(3, Doubt::Lost);
-    assert_eq!(doubts.longest(&all), Some(vec![2]));
-    assert_eq!(doubts.longest(&[2, 3]), None, "one alone");
+    assert_eq!(doubts.longest(&all, 3), Some(vec![2]));
+    assert_eq!(doubts.longest(&[2, 3], 3), None, "one alone: the third, who is away, may have more");
+    assert_eq!(doubts.longest(&[2, 3], 2), Some(vec![2]), "nobody else has anything");
+    assert_eq!(doubts.longest(&[3], 1), None, "it has nothing");
     assert!(!doubts.awaits(&all));
+    doubts.set(3, Doubt::Failed);
+    assert_eq!(doubts.longest(&all, 3), Some(vec![2]));
+    assert_eq!(doubts.longest(&[2, 3], 2), None, "its disk may come back with more");
     doubts.set(3, Doubt::Asked);
-    assert_eq!(doubts.longest(&all), None, "one may have more");
+    assert_eq!(doubts.longest(&all, 3), None, "one may have more");
     assert!(doubts.awaits(&all) && !doubts.awaits(&[3]));
     assert_eq!(doubts.best(&all), Some(2), "of what is known");
     assert_eq!(doubts.best(&[3, 1]), Some(1));

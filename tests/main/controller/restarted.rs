@@ -196,9 +196,22 @@ async fn who_restarted_unseen_and_does_not_say_how_much_it_has_is_waited_for() {
     assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])), "too late");
 }
 
-/// Its disk has failed, or came back empty: it is nobody to be compared with.
+/// Nobody else will come who has more: the disk of the second is empty, and there is no third.
 #[tokio::test(start_paused = true)]
-async fn one_of_two_that_restarted_unseen_and_has_lost_its_log_does_not_make_the_other_lead() {
+async fn of_two_that_restarted_unseen_one_has_lost_its_log_and_the_other_leads() {
+    let (world, mut nodes) = bereft(&[&[1, 2], &[0, 1, 2]], &[1, 2]).await;
+    world.zk.expire(nodes[0].session().id());
+    nodes[2].settings.min_insync_replicas = 2;
+    nodes[1].ends.lock().extend([(tp("t", 0), (Some(-1), -1)), (tp("t", 1), (Some(-1), -1))]);
+    let next = takes_over(&mut nodes[2]).await;
+    assert_eq!(state(&world, 0), (2.into(), 1.into(), json!([2])));
+    assert_eq!(state(&world, 1), (0.into(), 0.into(), json!([0, 1, 2])), "broker 0 may have more than broker 2");
+    assert_eq!(next.status().offline_partitions, 1);
+}
+
+/// Its disk may come back with more.
+#[tokio::test(start_paused = true)]
+async fn one_of_two_that_restarted_unseen_and_whose_disk_fails_does_not_make_the_other_lead() {
     let (world, mut nodes) = bereft(&[&[1, 2]], &[1, 2]).await;
     nodes[0].settings.min_insync_replicas = 2;
     nodes[2].answers.lock().insert((ApiKey::ListOffsets, tp("t", 0)), ErrorCode::KafkaStorageError.code());

@@ -85,9 +85,15 @@ impl Brokers {
         }
     }
 
+    /// What ZooKeeper says of an ISR is what was before a loss of power, until all are back.
     fn await_in_sync(&mut self, view: &View) -> bool {
-        let since = Instant::now();
-        while since.elapsed() < IN_SYNC_WITHIN {
+        let begin = Instant::now();
+        let mut since = begin;
+        while begin.elapsed() < IN_SYNC_WITHIN {
+            let serves = |slot: &Slot| matches!(slot, Slot::Running(broker) if broker.has_started());
+            if !self.slots.iter().all(serves) {
+                since = Instant::now();
+            }
             let seen = view.seen();
             let is_new = seen.at.is_some_and(|at| at > since);
             if is_new && seen.states.values().all(|state| state.isr.len() == self.slots.len()) {
