@@ -17,8 +17,8 @@ extern "C" fn keep_pages_small() {
 }
 
 /// Called before `main` and before the allocator's own beginning, which takes its first pages.
-// SAFETY: the loader calls each function of this section once, on the only thread there is. This one makes one system call and touches no
-// memory, so that nothing has to be set up before it.
+// SAFETY: the loader calls each function of this section once, on the only thread there is. This one makes one system call and
+// needs nothing that is set up later.
 #[used]
 #[unsafe(link_section = ".init_array.00001")]
 static BEFORE_THE_ALLOCATOR: extern "C" fn() = keep_pages_small;

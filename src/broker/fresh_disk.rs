@@ -1,21 +1,24 @@
 //! The start of a broker with new log directories whose id the cluster knows: its disks were replaced.
 //!
 //! Were it the first to come back after everything was down, it would become the controller, take the others for dead and out of the
-//! ISR, and then refuse to lead with nothing: partitions that the others hold whole would wait for an operator. So it lets them go first.
+//! ISR, and then refuse to lead with nothing: partitions that the others hold whole would wait for an operator. So it lets them go first,
+//! until it is out of each ISR that others are in. A controller may wait for it, too: where all others of an ISR may have lost the end of their
+//! logs it wants to hear from this one first, that it has nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::base::{BrokerId, TopicPartition};
-use crate::zk::session::Session;
-use crate::zk::store;
-use crate::zk::store::StoreError;
+use crate::zk::session::{Session, Stat};
+use crate::zk::store::{self, StoreError};
+use crate::zk::znode::partition_state::PartitionState;
 
 /// Longer than other brokers take to start. Then this one starts all the same: what it leads it refuses.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// When all others are there, one of them leads sooner than this, or the controller has to hear first that this one has nothing.
+/// Who restarted leads sooner than this, or its controller waits.
 const ELECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Between two looks.
@@ -24,15 +27,22 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How much longer than a session timeout the node of an earlier life may stay.
 const EXPIRY_SLACK: Duration = Duration::from_secs(2);
 
-/// Waits until no partition that others have in sync names this broker as its leader, or all who could lead them have been there for a
-/// while. To be called before the registration.
+/// A partition that this broker and others have in sync, as ZooKeeper has it.
+struct Shared {
+    partition: TopicPartition,
+    others: Vec<BrokerId>,
+    /// The transaction that wrote this.
+    written: i64,
+}
+
+/// Waits until this broker is in no ISR that others are in, or until nothing comes of waiting. To be called before the registration.
 ///
 /// # Errors
 /// ZooKeeper's.
 pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), StoreError> {
     let begin = Instant::now();
     let mut told = false;
-    let mut all_there_since = None;
+    let mut awaited_since = None;
     loop {
         // While the session of an earlier life goes on, its death is for the controller to find.
         let is_registered = store::brokers::get(session, id).await?.is_some();
@@ -41,22 +51,21 @@ pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), Stor
                 return Ok(()); // the id is another's: the registration says so
             }
         } else {
-            let led = led_with_others(session, id).await?;
-            if led.is_empty() || begin.elapsed() > PATIENCE {
+            let shared = shared_with_others(session, id).await?;
+            if shared.is_empty() || begin.elapsed() > PATIENCE {
                 return Ok(());
             }
-            let there = store::brokers::ids(session).await?;
-            let all_there = led.iter().flat_map(|(_, others)| others).all(|other| there.contains(other));
-            all_there_since = all_there.then(|| all_there_since.unwrap_or_else(Instant::now));
-            if all_there_since.is_some_and(|since| since.elapsed() > ELECTED_WITHIN) {
+            let is_awaited = is_awaited(session, &shared).await?;
+            awaited_since = is_awaited.then(|| awaited_since.unwrap_or_else(Instant::now));
+            if awaited_since.is_some_and(|since| since.elapsed() > ELECTED_WITHIN) {
                 return Ok(());
             }
             if !std::mem::replace(&mut told, true) {
-                let (count, (first, others)) = (led.len(), &led[0]);
+                let (count, Shared { partition: first, others, .. }) = (shared.len(), &shared[0]);
                 tracing::warn!(
                     partitions = count, %first, in_sync = ?others,
-                    "the log directories are new, but this broker is the leader of partitions that others have in sync: waiting for \
-                     one of them to come back and lead, at most {PATIENCE:?}"
+                    "the log directories are new, but this broker is in sync with others: waiting for one of them to come back and lead, \
+                     at most {PATIENCE:?}"
                 );
             }
         }
@@ -64,8 +73,17 @@ pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), Stor
     }
 }
 
-/// The partitions that this broker leads and others have in sync, with those others.
-async fn led_with_others(session: &Session, id: BrokerId) -> Result<Vec<(TopicPartition, Vec<BrokerId>)>, StoreError> {
+/// All others are back. Who registered before a state was written says nothing: it leads already, or is dead and its session not over.
+/// As long as one is away of any partition, it may be the one that is whole.
+async fn is_awaited(session: &Session, shared: &[Shared]) -> Result<bool, StoreError> {
+    let registered: BTreeMap<BrokerId, i64> =
+        store::brokers::all(session).await?.into_iter().map(|found| (found.node.id, found.epoch)).collect();
+    let is_back = |other: &BrokerId, written| registered.get(other).is_some_and(|epoch| *epoch > written);
+    Ok(shared.iter().all(|shared| shared.others.iter().all(|other| is_back(other, shared.written))))
+}
+
+/// The partitions of whose ISR are this broker and others.
+async fn shared_with_others(session: &Session, id: BrokerId) -> Result<Vec<Shared>, StoreError> {
     let names = store::topics::names(session).await?;
     let mut partitions = Vec::new();
     for (name, topic) in names.iter().zip(store::topics::get_all(session, &names).await?) {
@@ -74,11 +92,10 @@ async fn led_with_others(session: &Session, id: BrokerId) -> Result<Vec<(TopicPa
         }));
     }
     let states = store::partitions::states(session, &partitions).await?;
-    let led =
-        |(partition, state): (TopicPartition, Option<(crate::zk::znode::partition_state::PartitionState, i32)>)| {
-            let (state, _) = state.filter(|(state, _)| state.leader == id)?;
-            let others: Vec<BrokerId> = state.isr.into_iter().filter(|member| *member != id).collect();
-            (!others.is_empty()).then_some((partition, others))
-        };
-    Ok(partitions.into_iter().zip(states).filter_map(led).collect())
+    let shared = |(partition, found): (TopicPartition, Option<(PartitionState, Stat)>)| {
+        let (state, stat) = found.filter(|(state, _)| state.isr.contains(&id))?;
+        let others: Vec<BrokerId> = state.isr.into_iter().filter(|member| *member != id).collect();
+        (!others.is_empty()).then_some(Shared { partition, others, written: stat.mzxid })
+    };
+    Ok(partitions.into_iter().zip(states).filter_map(shared).collect())
 }

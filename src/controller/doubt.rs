@@ -1,7 +1,8 @@
 //! Members of an ISR that may lack the end of their logs, and whom of them to believe: plain data.
 //!
 //! `restarted.rs` fills it, `election.rs` looks at it. One failure costs only one replica the end of its log, so that of two
-//! whose ends are known the longer one has all that was acknowledged.
+//! whose ends are known the longer one has all that was acknowledged. A log that is gone is such a failure too, so that the other one is
+//! whole; where it only seems to be gone, as with a disk that is not mounted, and the other one has lost its end, that is two.
 
 use std::collections::BTreeMap;
 
@@ -87,8 +88,8 @@ impl Doubts {
     }
 
     /// Of replicas that are all doubted those with the longest log, in order. `None` when one has yet to tell, or when there are not two
-    /// whose ends could be compared; but where it is known of all `in_sync`, so many, who has lost its log, nobody else will come. Where not
-    /// all tell epochs offsets alone are compared.
+    /// whose ends could be compared; one is enough where every other of the `in_sync` members has lost its log. Where not all tell epochs
+    /// offsets alone are compared.
     pub fn longest(&self, among: &[BrokerId], in_sync: usize) -> Option<Vec<BrokerId>> {
         let (mut ends, mut lost) = (Vec::with_capacity(among.len()), 0);
         for id in among {

@@ -52,7 +52,7 @@ impl Core {
     }
 
     /// Partitions of whose ISR nobody is there but who has restarted unseen. Returns those whose leader may lead again; the others are
-    /// offline until two are there who have said where their logs end.
+    /// offline until it is known where enough of their logs end.
     async fn doubt(&mut self, bereft: Vec<Restarted>) -> Outcome<Vec<TopicPartition>> {
         let topics: BTreeSet<Arc<str>> = bereft.iter().map(|found| found.partition.topic.clone()).collect();
         let promises = topics.iter().map(|topic| async { Ok((topic.clone(), self.min_insync_replicas(topic).await?)) });

@@ -150,6 +150,35 @@ fn broker_with_new_disks_that_is_back_first_lets_the_others_lead() {
     assert_whole(&cluster, brokers, 50);
 }
 
+/// The nodes of the others outlive them, and are no sign of life.
+#[test]
+fn broker_with_new_disks_does_not_take_the_registered_for_living() {
+    if !is_ottla() {
+        return;
+    }
+    let cluster = Cluster::new("lost-first-alone");
+    let longer = |id: i32| if id == 0 { 4000 } else { 14_000 };
+    let mut brokers = start((0..3).map(|id| plan(&cluster, id).with("zookeeper.session.timeout.ms", longer(id))));
+    let led_by_others = "led-by-others";
+    create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1, 2]], &[("min.insync.replicas", "1")]));
+    create(&brokers[&0], &topic_on(led_by_others, &[&[1, 0, 2]], &[("min.insync.replicas", "1")]));
+    write(&brokers[&0], 0, 50);
+    await_full_isr(&cluster);
+    await_state(&cluster.connect, led_by_others, 0, "a full ISR", |s| s.isr == [0, 1, 2]);
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    let mut plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    wipe(&plans[0]);
+    let mut brokers = Brokers::from([(0, plans.remove(0).begin())]);
+    await_sessions_over(&cluster);
+    eventually("the wait for the others", LIMIT, || brokers[&0].output().contains("waiting for").then_some(()));
+    brokers.extend(plans.into_iter().map(|plan| (plan.id, plan.begin())));
+    await_state(&cluster.connect, TOPIC, 0, "a leader that has the records", |s| s.leader > 0);
+    await_state(&cluster.connect, led_by_others, 0, "one in sync that has come back", |s| {
+        s.leader > 0 && s.isr != [0, 1, 2]
+    });
+    assert_whole(&cluster, brokers, 50);
+}
+
 /// All were down, so that the other one may lack the end of its log too, and waits for one to be compared with.
 #[test]
 fn of_two_in_sync_the_one_with_an_empty_disk_lets_the_other_lead() {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::controller::Term;
 use super::{StoreError, fenced};
 use crate::base::TopicPartition;
-use crate::zk::session::{Op, OpResult, Session, Watch, ZkError, ZkErrorKind};
+use crate::zk::session::{Op, OpResult, Session, Stat, Watch, ZkError, ZkErrorKind};
 use crate::zk::znode::partition_state::{PartitionState, partition_path, partitions_path, path};
 
 /// What became of one conditional write of a state.
@@ -54,18 +54,18 @@ pub async fn state_and_watch(
     }
 }
 
-/// Many states with their data versions, pipelined, in the order asked; none for a partition without one.
+/// Many states with what ZooKeeper keeps about them, pipelined, in the order asked; none for a partition without one.
 ///
 /// # Errors
 /// The session's end, or a node that can't be understood.
 pub async fn states(
     session: &Session,
     partitions: &[TopicPartition],
-) -> Result<Vec<Option<(PartitionState, i32)>>, StoreError> {
+) -> Result<Vec<Option<(PartitionState, Stat)>>, StoreError> {
     let paths: Vec<String> = partitions.iter().map(path).collect();
     let found = session.get_all(&paths).await?;
-    let decode = |(partition, found): (&TopicPartition, Option<(Bytes, crate::zk::session::Stat)>)| match found {
-        Some((data, stat)) => Ok(Some((PartitionState::decode(partition, &data)?, stat.version))),
+    let decode = |(partition, found): (&TopicPartition, Option<(Bytes, Stat)>)| match found {
+        Some((data, stat)) => Ok(Some((PartitionState::decode(partition, &data)?, stat))),
         None => Ok(None),
     };
     partitions.iter().zip(found).map(decode).collect()

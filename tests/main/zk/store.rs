@@ -457,6 +457,7 @@ async fn partition_states_are_made_with_their_parents_and_set_by_version() {
     assert_eq!(results[0].as_ref().unwrap_err().kind, ZkErrorKind::NodeExists);
     assert!(results[1].is_ok());
     let found = partitions::states(&s, &[p(0), p(7), p(2)]).await.unwrap();
+    let found: Vec<_> = found.into_iter().map(|found| found.map(|(state, stat)| (state, stat.version))).collect();
     assert_eq!(found, [Some((state(1), 0)), None, Some((state(2), 0))]);
 
     let sets = [(p(0), state(3), 0), (p(1), state(3), 4), (p(2), state(3), 0), (p(7), state(3), 0)];
