@@ -78,6 +78,7 @@ const PAGES: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    raise_file_limit();
     // Disks and clocks are tried on one broker, that has no links.
     let network = if options.self_test { Network::Proxies } else { net::choose(options.network) };
     let kinds = match plan::faults(&options.faults) {
@@ -142,6 +143,13 @@ fn main() -> ExitCode {
     // A broken broker is to be found out.
     let is_as_it_should_be = (anomalies == 0) == options.sabotage.is_none();
     if is_as_it_should_be { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Clients and proxies have many connections.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }); // too few show as a failed connection
 }
 
 /// What a run came to.

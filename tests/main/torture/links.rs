@@ -40,7 +40,9 @@ fn healing_one_node_keeps_what_is_done_at_another_and_tells_how_often_it_held() 
     rules.cut(C, [B], Way::Out);
     assert_eq!(fate(&mut rules, A, B), Fate::Held);
     assert_eq!(fate(&mut rules, B, A), Fate::Held);
+    assert!(rules.holds(A, B) && rules.holds(B, A) && !rules.holds(A, C));
     assert_eq!(rules.heal(A), 2);
+    assert!(!rules.holds(A, B) && rules.holds(C, B));
     assert_eq!((fate(&mut rules, A, B), fate(&mut rules, C, B)), (Fate::Passes, Fate::Held));
     assert_eq!((rules.heal(C), rules.heal(C)), (1, 0));
 }
@@ -59,7 +61,9 @@ fn slow_node_sends_one_after_another_and_gets_as_ever() {
         Fate::Late(Duration::from_millis(250)),
         "it had nothing to send meanwhile"
     );
+    assert!(rules.disturbs(A, C) && !rules.disturbs(B, A) && !rules.holds(A, C));
     assert_eq!(rules.heal(A), 3);
+    assert!(!rules.disturbs(A, C));
 }
 
 #[test]
@@ -149,6 +153,20 @@ fn cut_link_holds_one_way_until_it_heals_and_is_no_end() {
     gets_nothing(&mut far);
     assert_eq!(pair.net.heal("a"), 1);
     gets(&mut far, b"request");
+}
+
+#[test]
+fn break_is_a_break_on_the_other_side_and_is_held_back_too() {
+    let pair = Pair::new();
+    let (mut near, far) = pair.connect();
+    pair.net.cut("a", &[pair.net.address("b")], Way::Out);
+    let socket = socket2::SockRef::from(&far);
+    socket.set_linger(Some(Duration::ZERO)).expect("set");
+    drop(far); // with a reset
+    gets_nothing(&mut near);
+    pair.net.heal("a");
+    let error = near.read(&mut [0]).expect_err("no end");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -19,13 +19,16 @@ pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// The words in front of a command that run it in namespaces of its own, as root there; none where the system does not allow that.
+/// The words in front of a command that run it in namespaces of its own, as root there; none where the system does not allow that, or
+/// not what is needed inside.
 pub fn way_in() -> Option<&'static [&'static str]> {
     const AS_ROOT: &[&str] = &["unshare", "--net", "--mount"];
     const AS_USER: &[&str] = &["unshare", "--user", "--map-root-user", "--net", "--mount"];
+    const NEEDED: &str = "mount -t tmpfs torture /run && ip link add br0 type bridge && ip netns add node && \
+                          ip link add node type veth peer name eth0 netns node && ip netns exec node iptables -w -nL";
     let leads_there = |words: &&[&str]| {
-        let tried = Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();
-        tried.is_ok_and(|status| status.success())
+        let tried = Command::new(words[0]).args(&words[1..]).args(["sh", "-c", NEEDED]).output();
+        tried.is_ok_and(|output| output.status.success())
     };
     [AS_ROOT, AS_USER].into_iter().find(leads_there)
 }
@@ -38,7 +41,9 @@ pub fn enter() {
     if is_inside() {
         return;
     }
-    let words = way_in().expect("unshare (of util-linux) to be allowed; where it is not, there is --network proxies");
+    let words = way_in().expect(
+        "namespaces with unshare, ip and iptables in them; where they can't be made there is --network proxies",
+    );
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).arg(std::env::current_exe().expect("a program has a path"));
     let error = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();

@@ -32,6 +32,8 @@ const RUNS: std::ops::RangeInclusive<u8> = 64..=250;
 const CLAIM: u16 = 11_111;
 /// So often it is looked who listens.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// An address that is taken for longer is somebody's who has no business there.
+const TELLS_AFTER: u32 = 50;
 /// What is read and passed on at once: little enough for a slow link.
 const CHUNK: usize = 4096;
 
@@ -40,7 +42,6 @@ pub struct Proxies {
     nodes: BTreeMap<String, Host>,
     shim: PathBuf,
     links: Arc<Links>,
-    _claim: TcpListener,
 }
 
 /// What proxies share.
@@ -50,6 +51,8 @@ struct Links {
     rules: Mutex<Rules>,
     /// Told at every change of the rules.
     changed: watch::Sender<()>,
+    /// That the number is taken, for as long as anybody listens.
+    _claim: TcpListener,
 }
 
 impl Proxies {
@@ -66,12 +69,13 @@ impl Proxies {
             hosts: nodes.values().copied().chain([CLIENTS]).collect(),
             rules: Mutex::new(Rules::new(u64::from(std::process::id()))),
             changed: watch::Sender::new(()),
+            _claim: claim,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let of_thread = links.clone();
         let work = move || runtime.block_on(of_thread.follow_listeners());
         std::thread::Builder::new().name("proxies".into()).spawn(work).expect("a thread");
-        Self { nodes, shim: shim.into(), links, _claim: claim }
+        Self { nodes, shim: shim.into(), links }
     }
 
     fn host(&self, node: &str) -> Host {
@@ -95,8 +99,8 @@ impl Net for Proxies {
     }
 
     fn enter(&self, node: &str) -> Vec<String> {
-        // A broker has more to be loaded, and has that in its environment.
-        let set = r#"export LD_PRELOAD="${LD_PRELOAD:-$1}" TORTURE_SHIM_NET="$2" && shift 2 && exec "$@""#;
+        // A broker has more to be loaded, and has that in its environment; what is named twice is loaded once.
+        let set = r#"export LD_PRELOAD="$1${LD_PRELOAD:+ $LD_PRELOAD}" TORTURE_SHIM_NET="$2" && shift 2 && exec "$@""#;
         let shim = self.shim.display().to_string();
         ["sh", "-c", set, "sh", &shim, &format!("{}.{}", self.links.run, self.host(node))].map(String::from).into()
     }
@@ -131,7 +135,9 @@ impl Links {
     async fn follow_listeners(self: Arc<Self>) {
         let mut proxies: BTreeMap<(Host, u16), Vec<JoinHandle<()>>> = BTreeMap::new();
         loop {
-            let there = listeners(self.run);
+            tokio::time::sleep(LOOK_EVERY).await;
+            // Nobody is gone because it can't be looked: there may be no descriptor for a moment.
+            let Ok(there) = listeners(self.run) else { continue };
             proxies.retain(|place, tasks| {
                 let stays = there.contains(place);
                 tasks.iter().filter(|_| !stays).for_each(JoinHandle::abort);
@@ -143,7 +149,6 @@ impl Links {
                     sources.map(|from| tokio::spawn(self.clone().listen(*from, to, port))).collect()
                 });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
@@ -155,8 +160,18 @@ impl Links {
             socket.bind(here.into())?;
             socket.listen(1024)
         };
-        let listener =
-            listen().unwrap_or_else(|e| panic!("the proxy at {here}: {e}; does somebody listen at 0.0.0.0:{port}?"));
+        let mut tries = 0;
+        let listener = loop {
+            match listen() {
+                Ok(listener) => break listener,
+                Err(error) if tries == TELLS_AFTER => {
+                    eprintln!("the proxy at {here}: {error}; does somebody listen at 0.0.0.0:{port}? Trying again");
+                }
+                Err(_) => {}
+            }
+            tries += 1;
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
         loop {
             // Out of descriptors: who is there gets another try when some are free.
             let Ok((stream, _)) = listener.accept().await else {
@@ -173,48 +188,56 @@ impl Links {
         self.pass(from, to, 0).await;
         self.pass(to, from, 0).await;
         let far = TcpStream::connect((self.address(0, to), port)).await;
-        let Ok(far) = far else { return reset(&near) };
+        let Ok(far) = far else {
+            self.pass(to, from, 0).await;
+            return reset(&near);
+        };
         let _ = (near.set_nodelay(true), far.set_nodelay(true));
         let (near_in, mut near_out) = near.into_split();
         let (far_in, mut far_out) = far.into_split();
         let there = self.pump(near_in, &mut far_out, from, to);
         let back = self.pump(far_in, &mut near_out, to, from);
         if tokio::try_join!(there, back).is_err() {
-            reset(near_out.as_ref());
-            reset(far_out.as_ref());
+            for half in [near_out, far_out] {
+                reset(half.as_ref());
+                half.forget(); // it would say first that it has ended
+            }
         }
     }
 
-    /// One way of a connection, with its end.
+    /// One way of a connection, with its end. Of a break the other side hears when it may hear of anything.
     async fn pump(&self, mut source: OwnedReadHalf, sink: &mut OwnedWriteHalf, from: Host, to: Host) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         loop {
-            let count = source.read(&mut chunk).await?;
+            let count = match source.read(&mut chunk).await {
+                Ok(count) => count,
+                Err(error) => {
+                    self.pass(from, to, 0).await;
+                    return Err(error);
+                }
+            };
             self.pass(from, to, count).await;
             if count == 0 {
                 return sink.shutdown().await;
             }
-            sink.write_all(&chunk[..count]).await?;
+            if let Err(error) = sink.write_all(&chunk[..count]).await {
+                self.pass(to, from, 0).await;
+                return Err(error);
+            }
         }
     }
 
     /// Waits until so many bytes may go on.
     async fn pass(&self, from: Host, to: Host, bytes: usize) {
         let mut changes = self.changed.subscribe();
-        loop {
-            changes.mark_unchanged();
-            let fate = self.rules().fate(from, to, bytes, Instant::now());
-            match fate {
-                Fate::Passes => return,
-                Fate::Late(by) => {
-                    // What was slow is so no more when the link is healed.
-                    let _ = tokio::time::timeout(by, changes.changed()).await;
-                    return;
-                }
-                Fate::Held => {
-                    let _ = changes.changed().await;
-                }
-            }
+        let fate = self.rules().fate(from, to, bytes, Instant::now());
+        if let Fate::Late(by) = fate {
+            let end = tokio::time::Instant::now() + by;
+            // What was slow is so no more when the link is healed.
+            while tokio::time::timeout_at(end, changes.changed()).await.is_ok() && self.rules().disturbs(from, to) {}
+        }
+        while self.rules().holds(from, to) {
+            let _ = changes.changed().await;
         }
     }
 }
@@ -225,17 +248,17 @@ fn reset(stream: &TcpStream) {
 }
 
 /// Nodes of a run that listen, with their ports.
-fn listeners(run: u8) -> BTreeSet<(Host, u16)> {
-    let table = |file| fs::read_to_string(file).unwrap_or_default();
-    let (v4, v6) = (table("/proc/net/tcp"), table("/proc/net/tcp6"));
-    v4.lines()
-        .chain(v6.lines())
-        .filter_map(listener)
-        .filter_map(|(address, port)| match address.octets() {
-            [127, of, 0, node] if of == run && node != CLIENTS => Some((node, port)),
-            _ => None,
-        })
-        .collect()
+fn listeners(run: u8) -> io::Result<BTreeSet<(Host, u16)>> {
+    let v6 = match fs::read_to_string("/proc/net/tcp6") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(), // the system has none
+        other => other?,
+    };
+    let v4 = fs::read_to_string("/proc/net/tcp")?;
+    let of_run = |(address, port): (Ipv4Addr, u16)| match address.octets() {
+        [127, of, 0, node] if of == run && node != CLIENTS => Some((node, port)),
+        _ => None,
+    };
+    Ok(v4.lines().chain(v6.lines()).filter_map(listener).filter_map(of_run).collect())
 }
 
 /// The IPv4 address and the port of a line of `/proc/net/tcp` or `tcp6`, if it is one where somebody listens.

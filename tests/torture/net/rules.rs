@@ -88,10 +88,7 @@ impl Rules {
     /// What becomes of so many bytes from one node to another, now; no bytes are a connection's begin or end.
     pub fn fate(&mut self, from: Host, to: Host, bytes: usize, now: Instant) -> Fate {
         let Self { nodes, rng } = self;
-        if nodes.is_empty() {
-            return Fate::Passes;
-        }
-        for (node, far, way) in [(from, to, Way::Out), (to, from, Way::In)] {
+        for (node, far, way) in ends(from, to) {
             if let Some(at) = nodes.get_mut(&node).filter(|at| at.cuts(far, way)) {
                 at.held += 1;
                 return Fate::Held;
@@ -101,6 +98,24 @@ impl Rules {
             + nodes.get_mut(&to).map_or(Duration::ZERO, |at| at.get(bytes, rng));
         if late.is_zero() { Fate::Passes } else { Fate::Late(late) }
     }
+
+    /// Whatever goes from one node to another waits until the rules change.
+    pub fn holds(&self, from: Host, to: Host) -> bool {
+        let cuts = |(node, far, way)| self.nodes.get(&node).is_some_and(|at| at.cuts(far, way));
+        ends(from, to).into_iter().any(cuts)
+    }
+
+    /// Something is done to what goes from one node to another.
+    pub fn disturbs(&self, from: Host, to: Host) -> bool {
+        self.holds(from, to)
+            || self.nodes.get(&from).is_some_and(|at| at.bytes_a_second.is_some())
+            || self.nodes.get(&to).is_some_and(|at| at.lost_percent > 0)
+    }
+}
+
+/// The nodes at which a way can be cut: each with who is far from there, and which way it is there.
+fn ends(from: Host, to: Host) -> [(Host, Host, Way); 2] {
+    [(from, to, Way::Out), (to, from, Way::In)]
 }
 
 impl AtNode {
