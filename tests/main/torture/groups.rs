@@ -48,9 +48,20 @@ fn coordinator_that_was_cut_off_from_zookeeper_may_tell_what_was_committed_befor
         made.there(&all);
         made
     };
-    for fault in ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause"] {
+    for fault in ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause", "followers-behind"] {
         made(fault, 1, true).assert_excused(&[Check::GroupOffset]);
     }
+    let woken = |stands_still: &str, after| {
+        let (mut made, all) = three();
+        let fault = |name: &str| What::Fault(Box::new(Fault { name: name.into(), whom: "it".into() }));
+        made.polled(MEMBER, &all[..2]).add(MEMBER, commit(1, 1, Outcome::Ok)).add(MEMBER, commit(1, 2, Outcome::Ok));
+        made.add(DRIVER, fault(stands_still)).lasting(9_000_000).add(DRIVER, fault("pause"));
+        made.later(after).add(OTHER_MEMBER, told(1)).there(&all);
+        made
+    };
+    woken("zk-pause", 4_500_000).assert_excused(&[Check::GroupOffset]);
+    woken("zk-pause", 5_500_000).assert_only(Check::GroupOffset, 1);
+    woken("zk-kill", 4_500_000).assert_only(Check::GroupOffset, 1);
     made("cut-zookeeper", 3, true).assert_only(Check::GroupOffset, 3);
     made("cut-controller", 1, true).assert_only(Check::GroupOffset, 1);
     made("cut-zookeeper", 1, false).assert_only(Check::GroupOffset, 1);

@@ -119,6 +119,12 @@ impl Made {
         self
     }
 
+    /// The last one goes on for so many microseconds, while others are done.
+    pub fn lasting(&mut self, micros: u64) -> &mut Self {
+        self.history.events.last_mut().expect("an operation").end += micros;
+        self
+    }
+
     /// So many microseconds pass.
     pub fn later(&mut self, micros: u64) -> &mut Self {
         self.now += micros;

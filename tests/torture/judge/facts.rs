@@ -28,13 +28,19 @@ pub struct Facts<'h> {
     cuts: HashMap<Tp, Vec<Cut>>,
     /// When a broker was cut off from ZooKeeper alone, in microseconds.
     cut_off: Vec<Range<u64>>,
+    /// Times in which a ZooKeeper server stood still.
+    silent: Vec<Range<u64>>,
 }
 
 /// A broker that may talk with ZooKeeper again is told within this that it has lost what it coordinated, in microseconds.
 const TOLD_WITHIN: u64 = 1_000_000;
 
-/// Faults in which a coordinator may lose its session without knowing it, and answer all the same, as far as Apache Kafka's was seen to.
-const CUTS_OFF: [&str; 5] = ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause"];
+/// Faults in which a coordinator may lose its session without knowing it, and answer all the same, as far as Apache Kafka's was seen to. The
+/// last one lets a broker stand still as the one before it does, and kills the others meanwhile.
+const CUTS_OFF: [&str; 6] = ["cut-zookeeper", "cut-in", "cut-out", "cut", "pause", "followers-behind"];
+
+/// Its ZooKeeper server may stand still then: it asks another one after two thirds of a session of 6 s, in microseconds.
+const LEAVES_SERVER_AFTER: u64 = 4_000_000;
 
 /// A send.
 #[derive(Clone, Copy)]
@@ -89,6 +95,7 @@ impl<'h> Facts<'h> {
             deleted: HashSet::new(),
             cuts: HashMap::new(),
             cut_off: Vec::new(),
+            silent: Vec::new(),
         };
         for (index, event) in history.events.iter().enumerate() {
             facts.take(index, event, verdict);
@@ -132,8 +139,9 @@ impl<'h> Facts<'h> {
                 _ => {}
             },
             What::Fault(fault) if CUTS_OFF.contains(&&*fault.name) => {
-                self.cut_off.push(event.begin..event.end + TOLD_WITHIN);
+                self.cut_off.push(event.begin..event.end);
             }
+            What::Fault(fault) if &*fault.name == "zk-pause" => self.silent.push(event.begin..event.end),
             What::Saw(sight) => match &**sight {
                 Sight::Contents { tp, isolation, records } => {
                     self.contents.insert((*tp, *isolation), (index, records));
@@ -291,7 +299,12 @@ impl<'h> Facts<'h> {
 
     /// A broker did not hear of ZooKeeper while an event went on: it may have been asked, and have lost what it coordinated unawares.
     pub fn cut_off_coordinator(&self, event: &Event) -> Option<Excuse> {
-        let overlaps = |cut: &Range<u64>| cut.start < event.end && event.begin < cut.end;
+        let hears = |cut: &Range<u64>| {
+            let last = cut.end + LEAVES_SERVER_AFTER;
+            let silent = self.silent.iter().filter(|silent| silent.start < cut.end && cut.end < silent.end);
+            silent.map(|silent| silent.end.min(last)).max().unwrap_or(cut.end)
+        };
+        let overlaps = |cut: &Range<u64>| cut.start < event.end && event.begin < hears(cut) + TOLD_WITHIN;
         self.cut_off.iter().any(overlaps).then_some(Excuse::CutOffCoordinator)
     }
 
