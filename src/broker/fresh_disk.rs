@@ -65,7 +65,7 @@ pub async fn let_others_lead(session: &Session, id: BrokerId) -> Result<(), Stor
                 tracing::warn!(
                     partitions = count, %first, in_sync = ?others,
                     "the log directories are new, but this broker is in sync with others: waiting for one of them to come back and lead, \
-                     at most {PATIENCE:?}"
+                     at most {PATIENCE:?}. If a disk is only not mounted, stop this broker and mount it"
                 );
             }
         }

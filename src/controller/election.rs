@@ -45,7 +45,8 @@ pub struct Candidates<'a> {
     /// Brokers that are shutting down; with [`Strategy::Restarted`] those that have registered since.
     pub shutting_down: &'a [BrokerId],
     /// Members of the ISR that may lack the end of their logs. Alone of an ISR of several they don't lead, unless all others have lost
-    /// theirs; of two or more the one with the longest log does. Whoever may lack what the leader has comes back into the ISR when it has copied that.
+    /// theirs; of two or more the one with the longest log does. Whoever may lack what the leader has comes back into the ISR when it has
+    /// copied that.
     pub doubts: &'a Doubts,
     /// A live replica outside the ISR may lead, losing data.
     pub unclean_allowed: bool,

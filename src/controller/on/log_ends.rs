@@ -24,8 +24,7 @@ impl Core {
             let known = match end {
                 Ok(Some(end)) => Doubt::Ends(end),
                 Ok(None) => {
-                    tracing::warn!(partition = %name, broker, "an in-sync replica has lost its log: if only its disk is not mounted, \
-                        stop it and mount that before another one leads that has less");
+                    tracing::warn!(partition = %name, broker, "an in-sync replica has lost its log");
                     Doubt::Lost
                 }
                 Err(code) => {

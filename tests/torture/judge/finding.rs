@@ -107,7 +107,7 @@ pub enum Excuse {
     ReusedSequence,
     /// A coordinator that did not hear of the end of its session answered what it knew, while another one knew more already: that of Apache
     /// Kafka does too (`--target apache --workload groups`, `--faults cut-zookeeper --seed 601`, `cut-in` 702, `cut-out` 706, `cut` 705,
-    /// `pause` 704).
+    /// `pause` 704, `pause,zk-pause` 709).
     CutOffCoordinator,
     /// A member was given the last record before a cooperative rebalance once more behind it: librdkafka 2.12 pauses and resumes what the
     /// member keeps, and goes on from where the application was a moment before.
