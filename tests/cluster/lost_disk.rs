@@ -80,6 +80,12 @@ fn wipe_partition(plan: &Plan) {
     fs::remove_dir_all(plan.logs.join(format!("{TOPIC}-0"))).expect("removed");
 }
 
+/// Nobody is elected meanwhile: the states still name who led, with everybody in sync.
+fn kill_at_once(mut brokers: Brokers) -> Vec<Plan> {
+    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
+    brokers.into_values().map(Broker::kill).collect()
+}
+
 fn await_sessions_over(cluster: &Cluster) {
     eventually("the end of all sessions", LIMIT, || {
         tree::children(&cluster.connect, "/brokers/ids").is_empty().then_some(())
@@ -104,12 +110,10 @@ fn leader_with_an_empty_disk_does_not_lead_and_is_filled_by_those_who_have_the_r
     }
     for min_isr in ["1", "2"] {
         let cluster = Cluster::new(&format!("lost-leader-{min_isr}"));
-        let mut brokers = cluster_of_three(&cluster, min_isr);
+        let brokers = cluster_of_three(&cluster, min_isr);
         write(&brokers[&0], 0, 50);
         await_full_isr(&cluster);
-        // All at once, and nobody is elected before all are back: the state still names it as the leader, with everybody in sync.
-        brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
-        let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+        let plans = kill_at_once(brokers);
         wipe_partition(&plans[0]);
         await_sessions_over(&cluster);
         tree::put(
@@ -134,11 +138,10 @@ fn broker_with_new_disks_that_is_back_first_lets_the_others_lead() {
         return;
     }
     let cluster = Cluster::new("lost-first");
-    let mut brokers = cluster_of_three(&cluster, "2");
+    let brokers = cluster_of_three(&cluster, "2");
     write(&brokers[&0], 0, 50);
     await_full_isr(&cluster);
-    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
-    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    let plans = kill_at_once(brokers);
     wipe(&plans[0]);
     await_sessions_over(&cluster);
     let mut brokers = Brokers::new();
@@ -158,15 +161,14 @@ fn broker_with_new_disks_does_not_take_the_registered_for_living() {
     }
     let cluster = Cluster::new("lost-first-alone");
     let longer = |id: i32| if id == 0 { 4000 } else { 14_000 };
-    let mut brokers = start((0..3).map(|id| plan(&cluster, id).with("zookeeper.session.timeout.ms", longer(id))));
+    let brokers = start((0..3).map(|id| plan(&cluster, id).with("zookeeper.session.timeout.ms", longer(id))));
     let led_by_others = "led-by-others";
     create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1, 2]], &[("min.insync.replicas", "1")]));
     create(&brokers[&0], &topic_on(led_by_others, &[&[1, 0, 2]], &[("min.insync.replicas", "1")]));
     write(&brokers[&0], 0, 50);
     await_full_isr(&cluster);
     await_state(&cluster.connect, led_by_others, 0, "a full ISR", |s| s.isr == [0, 1, 2]);
-    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
-    let mut plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    let mut plans = kill_at_once(brokers);
     wipe(&plans[0]);
     let mut brokers = Brokers::from([(0, plans.remove(0).begin())]);
     await_sessions_over(&cluster);
@@ -186,12 +188,11 @@ fn of_two_in_sync_the_one_with_an_empty_disk_lets_the_other_lead() {
         return;
     }
     let cluster = Cluster::new("lost-one-of-two");
-    let mut brokers = start((0..3).map(|id| plan(&cluster, id)));
+    let brokers = start((0..3).map(|id| plan(&cluster, id)));
     create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1]], &[("min.insync.replicas", "2")]));
     write(&brokers[&0], 0, 50);
     await_state(&cluster.connect, TOPIC, 0, "both in sync", |s| s.isr.len() == 2);
-    brokers.values_mut().for_each(|broker| broker.signal(Signal::STOP));
-    let plans: Vec<Plan> = brokers.into_values().map(Broker::kill).collect();
+    let plans = kill_at_once(brokers);
     wipe(&plans[0]);
     await_sessions_over(&cluster);
     let mut brokers: Brokers = plans.into_iter().map(|plan| (plan.id, plan.begin())).collect();

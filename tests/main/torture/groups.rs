@@ -36,14 +36,18 @@ fn what_a_group_is_told_was_committed_and_not_overwritten() {
 
 #[test]
 fn coordinator_that_was_cut_off_from_zookeeper_may_tell_what_was_committed_before() {
-    let made = |fault: &str, answer, at_once: bool| {
+    let fault = |name: &str| What::Fault(Box::new(Fault { name: name.into(), whom: "it".into() }));
+    let committed = || {
         let (mut made, all) = three();
         made.polled(MEMBER, &all[..2]).add(MEMBER, commit(1, 1, Outcome::Ok)).add(MEMBER, commit(1, 2, Outcome::Ok));
-        let fault = Fault { name: fault.into(), whom: "broker 1".into() };
+        (made, all)
+    };
+    let made = |name: &str, answer, at_once: bool| {
+        let (mut made, all) = committed();
         if at_once {
-            made.add(OTHER_MEMBER, told(answer)).add(DRIVER, What::Fault(Box::new(fault))).meanwhile();
+            made.add(OTHER_MEMBER, told(answer)).add(DRIVER, fault(name)).meanwhile();
         } else {
-            made.add(DRIVER, What::Fault(Box::new(fault))).later(2_000_000).add(OTHER_MEMBER, told(answer));
+            made.add(DRIVER, fault(name)).later(2_000_000).add(OTHER_MEMBER, told(answer));
         }
         made.there(&all);
         made
@@ -52,9 +56,7 @@ fn coordinator_that_was_cut_off_from_zookeeper_may_tell_what_was_committed_befor
         made(fault, 1, true).assert_excused(&[Check::GroupOffset]);
     }
     let woken = |stands_still: &str, after| {
-        let (mut made, all) = three();
-        let fault = |name: &str| What::Fault(Box::new(Fault { name: name.into(), whom: "it".into() }));
-        made.polled(MEMBER, &all[..2]).add(MEMBER, commit(1, 1, Outcome::Ok)).add(MEMBER, commit(1, 2, Outcome::Ok));
+        let (mut made, all) = committed();
         made.add(DRIVER, fault(stands_still)).lasting(9_000_000).add(DRIVER, fault("pause"));
         made.later(after).add(OTHER_MEMBER, told(1)).there(&all);
         made

@@ -146,7 +146,11 @@ impl Disk {
     /// # Errors
     /// Of the files.
     pub fn forget(&self) -> io::Result<()> {
-        fs::write(self.dir.join("record"), power::all_durable(&self.watched)?)?;
+        let there = match power::all_durable(&self.watched) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(), // an empty disk
+            other => other?,
+        };
+        fs::write(self.dir.join("record"), there)?;
         for grave in fs::read_dir(self.dir.join("graves"))? {
             fs::remove_file(grave?.path())?;
         }

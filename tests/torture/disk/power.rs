@@ -215,13 +215,9 @@ pub fn all_durable(dir: &Path) -> io::Result<String> {
     Ok(record)
 }
 
-/// What is in a directory, in order of names, so that the same chance does the same; nothing where there is none.
+/// What is in a directory, in order of names, so that the same chance does the same.
 fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut paths: Vec<_> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.sort();
     Ok(paths)
 }

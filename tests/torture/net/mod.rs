@@ -32,8 +32,10 @@ pub trait Net: Send + Sync {
     /// Where a node listens, for other nodes.
     fn address(&self, node: &str) -> Ipv4Addr;
 
-    /// Where clients find it.
-    fn address_for_clients(&self, node: &str) -> Ipv4Addr;
+    /// Where clients find it: there too, unless their link has a place of its own.
+    fn address_for_clients(&self, node: &str) -> Ipv4Addr {
+        self.address(node)
+    }
 
     /// The words in front of a command that run it on a node. What runs keeps its process id.
     fn enter(&self, node: &str) -> Vec<String>;

@@ -93,10 +93,6 @@ impl Net for Namespaces {
         self.nodes[node]
     }
 
-    fn address_for_clients(&self, node: &str) -> Ipv4Addr {
-        self.nodes[node]
-    }
-
     fn enter(&self, node: &str) -> Vec<String> {
         assert!(self.nodes.contains_key(node), "{node} is a node");
         ["ip", "netns", "exec", node].map(String::from).into()

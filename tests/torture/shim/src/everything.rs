@@ -29,7 +29,8 @@ pub extern "C" fn syncfs(fd: c_int) -> c_int {
         // One that no other call has, of other lives of the broker neither.
         let number = u64::from(std::process::id()) << 32 | CALLS.fetch_add(1, Ordering::Relaxed);
         record::everything_begins(number);
-        look_through(fd, number, 0);
+        // Opened anew: reading names moves a descriptor's place.
+        look_through(fd, c".", number, 0);
         Some(number)
     });
     // SAFETY: a descriptor is all it takes.
@@ -47,24 +48,23 @@ pub extern "C" fn syncfs(fd: c_int) -> c_int {
 #[repr(align(8))]
 struct Names([u8; ROOM]);
 
-/// Notes every file of a directory and those below it.
-fn look_through(dir: c_int, number: u64, depth: u32) {
+/// Notes every file of a directory, which has that name in another one, and those below it.
+fn look_through(parent: c_int, name: &CStr, number: u64, depth: u32) {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    // A descriptor of our own: reading names moves its place.
     // SAFETY: a C string.
-    let own = unsafe { syscall(libc::SYS_openat, dir, c".".as_ptr(), flags) } as c_int;
-    if own < 0 {
+    let dir = unsafe { syscall(libc::SYS_openat, parent, name.as_ptr(), flags) } as c_int;
+    if dir < 0 {
         return;
     }
     let mut names = Names([0; ROOM]);
     loop {
         // SAFETY: the kernel writes at most as many bytes as it is told there are.
-        let got = unsafe { syscall(libc::SYS_getdents64, own, names.0.as_mut_ptr(), ROOM) };
+        let got = unsafe { syscall(libc::SYS_getdents64, dir, names.0.as_mut_ptr(), ROOM) };
         let Some(got) = usize::try_from(got).ok().filter(|got| *got > 0) else { break };
-        each_name(&names.0[..got], |name| note(own, name, number, depth));
+        each_name(&names.0[..got], |name| note(dir, name, number, depth));
     }
     // SAFETY: ours, and not used again.
-    unsafe { syscall(libc::SYS_close, own) };
+    unsafe { syscall(libc::SYS_close, dir) };
 }
 
 fn each_name(mut entries: &[u8], mut take: impl FnMut(&CStr)) {
@@ -84,16 +84,7 @@ fn note(dir: c_int, name: &CStr, number: u64, depth: u32) {
         return;
     }
     match fstat_below(dir, name) {
-        Some(found) if found.is_dir && depth < DEEPEST => {
-            let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-            // SAFETY: a C string.
-            let below = unsafe { syscall(libc::SYS_openat, dir, name.as_ptr(), flags) } as c_int;
-            if below >= 0 {
-                look_through(below, number, depth + 1);
-                // SAFETY: ours, and not used again.
-                unsafe { syscall(libc::SYS_close, below) };
-            }
-        }
+        Some(found) if found.is_dir && depth < DEEPEST => look_through(dir, name, number, depth + 1),
         Some(found) if !found.is_dir => record::seen_before(number, found.ino, found.size),
         _ => {}
     }
