@@ -77,7 +77,7 @@ pub fn start(office: &Office, recorder: &Arc<Recorder>, topic: &Topic, writer: W
     let voice = recorder.client(Role { name: name.into(), producer: Some(kind), isolation: None, group: None });
     let mut config = office.config(name);
     // Some wait for so long that a leader may lose its role and get it back meanwhile.
-    let request_timeout = if voice.id() % 2 == 0 { "20000" } else { "8000" };
+    let request_timeout = if voice.id().is_multiple_of(2) { "20000" } else { "8000" };
     config
         .set("acks", "all")
         .set("message.timeout.ms", GIVEN_UP_AFTER.as_millis().to_string())

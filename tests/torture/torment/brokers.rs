@@ -58,6 +58,8 @@ pub struct Brokers {
     pub logs: Vec<PathBuf>,
     /// Logs that a loss of power has torn and that are not recovered yet, and how many bytes of each are no batch.
     torn: Vec<BTreeMap<String, u64>>,
+    /// Who has lost something that it had said to have, until all are in sync again: meanwhile no other one may.
+    lacking: Option<usize>,
     /// How often a start had to be tried again.
     pub start_retries: usize,
     next_start: Instant,
@@ -75,7 +77,16 @@ impl Brokers {
     pub fn new(brokers: Vec<Broker>, session: Duration, hands: Hands) -> Self {
         let slots: Vec<_> = brokers.into_iter().map(Slot::Running).collect();
         let torn = vec![BTreeMap::new(); slots.len()];
-        Self { slots, session, hands, logs: Vec::new(), torn, start_retries: 0, next_start: Instant::now() }
+        Self {
+            slots,
+            session,
+            hands,
+            logs: Vec::new(),
+            torn,
+            lacking: None,
+            start_retries: 0,
+            next_start: Instant::now(),
+        }
     }
 
     /// The running brokers.
@@ -291,7 +302,7 @@ impl Brokers {
         let limit = self.past_session() * 2;
         let alone = self.await_state(view, tp, limit, |state| state.isr == [leader as i32]);
         let begin = self.hands.log.now();
-        let ends = self.epoch_ends(&topic.name, tp, &state);
+        let ends = self.epoch_ends(&topic.name, tp, state);
         self.kill(leader);
         others.iter().for_each(|index| self.signal(*index, Signal::CONT));
         let mut stage = match alone {

@@ -61,7 +61,12 @@ impl Brokers {
                 let by = Duration::from_millis(u64::from(5 + step.strength * 3));
                 (self.slow_disk(index, by, step.time), format!("{whom}, {by:?} a call"))
             }
+            // One broker at a time is promised to be able to.
+            Kind::Power if self.lacking.is_some_and(|other| other != index) && !self.await_in_sync(view) => {
+                (false, format!("{whom}: not all in sync"))
+            }
             Kind::Power => {
+                self.lacking = Some(index);
                 let loss = self.lose_power(index, &mut rng);
                 self.rest(step.time);
                 self.launch(index);
@@ -72,8 +77,11 @@ impl Brokers {
             Kind::DiskEmpty | Kind::DiskOld | Kind::Impostor if !self.await_in_sync(view) => {
                 (false, format!("{whom}: not all in sync"))
             }
-            Kind::DiskEmpty => (self.empty_disk(index, step.time), whom),
-            Kind::DiskOld => (self.old_disk(index, step.time), whom),
+            Kind::DiskEmpty | Kind::DiskOld => {
+                self.lacking = Some(index);
+                let empty = step.kind == Kind::DiskEmpty;
+                (if empty { self.empty_disk(index, step.time) } else { self.old_disk(index, step.time) }, whom)
+            }
             Kind::Clock => {
                 let ahead = (i64::from(step.strength) - 50) * 60;
                 let is_set = self.set_clock(index, ahead);
@@ -97,6 +105,7 @@ impl Brokers {
             let seen = view.seen();
             let is_new = seen.at.is_some_and(|at| at > since);
             if is_new && seen.states.values().all(|state| state.isr.len() == self.slots.len()) {
+                self.lacking = None;
                 return true;
             }
             self.rest(Duration::from_millis(100));
