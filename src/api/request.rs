@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 use super::Replier;
+use super::data::refused::RefusedSequences;
 use crate::wire::{self, ApiKey, DecodeError, Reader, RequestHeader};
 
 /// The body is not what its version says: the connection is closed, as Kafka does.
@@ -26,6 +27,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Name and version of the client's library, once ApiVersions told them.
     pub software: OnceLock<(String, String)>,
+    /// What its producers have to send again before anything else.
+    pub refused: RefusedSequences,
     /// True once the broker stops: a long poll answers with what it has.
     pub stopping: watch::Receiver<bool>,
 }
@@ -73,6 +76,11 @@ impl Request {
 }
 
 impl Peer {
+    /// Of a connection just accepted.
+    pub fn new(listener: Arc<str>, address: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
+        Self { listener, address, software: OnceLock::new(), refused: RefusedSequences::default(), stopping }
+    }
+
     /// Resolves when the broker stops.
     pub async fn stopped(&self) {
         let mut stopping = self.stopping.clone();

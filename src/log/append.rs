@@ -32,6 +32,8 @@ pub struct LeaderAppend {
     pub origin: Origin,
     /// Proof of a verified transaction (KIP-890).
     pub verification: Option<VerificationGuard>,
+    /// The sequence that a producer unknown to the log has to begin with.
+    pub awaited: Option<i32>,
 }
 
 /// What an append did. All of it is in the file (page cache) and published.
@@ -217,7 +219,7 @@ impl Log {
                 Origin::Coordinator => producers::Origin::Coordinator,
             };
             let verify = self.shared().verify_transactions.load(Ordering::Relaxed);
-            let found = state.producers.check(facts, origin, verify, append.verification)?;
+            let found = state.producers.check(facts, origin, verify, append.verification, append.awaited)?;
             if let Outcome::Duplicate { first_offset, last_offset, timestamp } = found {
                 let append_time = if is_append_time { timestamp } else { -1 };
                 return Ok(Appended { first_offset, last_offset, append_time, duplicate: true, ..self.nothing() });

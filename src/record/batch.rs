@@ -263,6 +263,11 @@ impl BatchHeader {
     }
 }
 
+/// Whether a sequence comes later than another one, in the half of the circle that follows it.
+pub fn is_later_sequence(sequence: i32, than: i32) -> bool {
+    (1..=i32::MAX / 2).contains(&(sequence.wrapping_sub(than) & i32::MAX))
+}
+
 /// `sequence + increment`, going on at 0 after 2^31 - 1 (`DefaultRecordBatch.incrementSequence`).
 pub fn add_sequence(sequence: i32, increment: i32) -> i32 {
     if sequence > i32::MAX.wrapping_sub(increment) {

@@ -28,6 +28,9 @@ pub struct NewBatch {
     pub records: Bytes,
     /// For the first one of a transaction here.
     pub verified: Option<Verified>,
+    /// For a producer of which an earlier batch was refused: that one's sequence. A log that does not know the producer takes no later
+    /// one first.
+    pub awaited: Option<i32>,
 }
 
 /// Proof that a transaction was verified with its coordinator, after which nothing ended it here (KIP-890).
@@ -36,7 +39,7 @@ pub struct Verified(VerificationGuard);
 
 impl From<Bytes> for NewBatch {
     fn from(records: Bytes) -> Self {
-        Self { records, verified: None }
+        Self { records, verified: None, awaited: None }
     }
 }
 
@@ -99,7 +102,7 @@ impl Replicas {
         acks: i16,
         origin: Origin,
     ) -> Result<Written, Refusal> {
-        let NewBatch { records, verified } = batch.into();
+        let NewBatch { records, verified, awaited } = batch.into();
         let partition = self.get(id)?;
         partition.check_appendable(acks)?; // before the work of validation, which a replica that does not lead must not do
         let refused = |error| Refusal::of(error, partition.log().start_offset());
@@ -108,7 +111,7 @@ impl Replicas {
             let mut writer = partition.lock().await;
             let (leader_epoch, term) = admit(&partition, &mut writer, acks, None).await?;
             let verification = verified.map(|proof| proof.0);
-            let append = LeaderAppend { records, leader_epoch, origin, verification };
+            let append = LeaderAppend { records, leader_epoch, origin, verification, awaited };
             (writer.append_valid(append, valid).await.map_err(refused)?, term)
         };
         partition.advance();
@@ -141,11 +144,12 @@ impl Replicas {
         let results = {
             let mut writer = partition.lock().await;
             let (leader_epoch, _) = admit(&partition, &mut writer, acks, Some(term)).await?;
-            let append = |NewBatch { records, verified }| LeaderAppend {
+            let append = |NewBatch { records, verified, awaited }| LeaderAppend {
                 records,
                 leader_epoch,
                 origin: Origin::Coordinator,
                 verification: verified.map(|proof| proof.0),
+                awaited,
             };
             let appended = writer.append_leader_all(batches.into_iter().map(append).collect()).await;
             appended.map_err(|error| error.code())?

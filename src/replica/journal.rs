@@ -95,7 +95,7 @@ impl Journal {
 
     /// As [`Journal::append`], with the proof that the batch's transaction is open.
     pub fn append_verified(&self, batch: Bytes, verified: Option<Verified>, done: Done) {
-        let batch = NewBatch { records: batch, verified };
+        let batch = NewBatch { verified, ..batch.into() };
         let _ = self.entries.send(Entry { batch, done }); // an error: the runtime is going, nobody is told anything any more
     }
 }

@@ -172,12 +172,7 @@ async fn accept(
             tracing::info!(peer = %address, "rejected a connection: max.connections.per.ip is reached");
             continue;
         };
-        let peer = Arc::new(Peer {
-            listener: bound.name.clone(),
-            address,
-            software: std::sync::OnceLock::new(),
-            stopping: stopping.clone(),
-        });
+        let peer = Arc::new(Peer::new(bound.name.clone(), address, stopping.clone()));
         let reader = FrameReader::new(options.budget.clone(), options.max_request_bytes);
         let ticket = place.ticket();
         let connection = Connection::new(stream, reader, peer, api.clone(), options.max_idle, place);

@@ -19,7 +19,7 @@ const NO_PRODUCER: i64 = -1;
 const LAST_EPOCH: i16 = i16::MAX - 1;
 
 /// Who a request says it is from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Producer {
     /// Producer id.
     pub id: i64,

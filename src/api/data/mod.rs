@@ -6,6 +6,7 @@ pub mod fetch;
 pub mod list_offsets;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod refused;
 
 mod down_convert;
 mod leaders;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::leaders::Leaders;
+use super::refused::Sent;
 use super::verify::{Proofs, verify};
 use crate::api::{Api, Malformed, Outcome, Peer, Replier, Request};
 use crate::base::topic_names::is_internal;
@@ -46,15 +47,21 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
         Some(id) => verify(api, id, &asked.topic_data, version).await,
         None => Proofs::new(),
     };
+    let (refused, now) = (&request.peer.refused, api.env.clock.now());
     let mut done = Vec::new();
     for topic in asked.topic_data {
         let name: Arc<str> = (&topic.name).into();
         for partition in topic.partition_data {
             let id = TopicPartition::new(name.clone(), partition.index);
+            let sent = partition.records.bytes().and_then(|bytes| Sent::first(bytes));
+            let awaited = sent.and_then(|sent| refused.awaited(&id, sent, now));
             let result = match proofs.remove(&id).transpose() {
-                Ok(verified) => append(api, &id, partition.records, verified, rules).await,
+                Ok(verified) => append(api, &id, partition.records, verified, awaited, rules).await,
                 Err(refusal) => Err(refusal),
             };
+            if let Some(sent) = sent {
+                refused.note(&id, sent, result.as_ref().err().map(|refusal| refusal.code), now);
+            }
             done.push(Done { id, result });
         }
     }
@@ -95,6 +102,7 @@ async fn append(
     id: &TopicPartition,
     records: Records,
     verified: Option<Verified>,
+    awaited: Option<i32>,
     rules: Rules,
 ) -> Result<Written, Refusal> {
     // In Kafka's order: the handler's checks, then those of `ReplicaManager`.
@@ -111,7 +119,7 @@ async fn append(
     if is_internal(&id.topic) && !rules.from_admin {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    api.replicas.append(id, NewBatch { records, verified }, rules.acks, Origin::Client).await
+    api.replicas.append(id, NewBatch { records, verified, awaited }, rules.acks, Origin::Client).await
 }
 
 /// One batch of format 2 (`ProduceRequest.validateRecords`). What the batch says is checked at the append.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::refused::Sent;
 use crate::api::Api;
 use crate::base::{ErrorCode, TopicPartition};
-use crate::record::Batches;
 use crate::replica::append::{Refusal, Verified};
 use crate::txn::Producer;
 use crate::wire::{ProduceRequestTopic, Str};
@@ -31,9 +31,8 @@ pub async fn verify(api: &Api, transactional_id: &Str, topics: &[ProduceRequestT
         let name: Arc<str> = (&topic.name).into();
         for partition in &topic.partition_data {
             let id = TopicPartition::new(name.clone(), partition.index);
-            let Some((who, sequence)) = partition.records.bytes().and_then(|bytes| transaction(bytes)) else {
-                continue;
-            };
+            let sent = partition.records.bytes().and_then(|bytes| Sent::first(bytes));
+            let Some(Sent { producer: who, sequence, .. }) = sent.filter(|sent| sent.transactional) else { continue };
             if !api.knows(&id.topic, id.partition) {
                 continue;
             }
@@ -54,13 +53,6 @@ pub async fn verify(api: &Api, transactional_id: &Str, topics: &[ProduceRequestT
         proofs.insert(id, if code.is_none() { Ok(verified) } else { Err(refusal(code)) });
     }
     proofs
-}
-
-/// Producer and first sequence of a transactional batch.
-fn transaction(records: &[u8]) -> Option<(Producer, i32)> {
-    let batch = Batches::new(records).next()?.ok()?;
-    let who = Producer { id: batch.producer_id(), epoch: batch.producer_epoch() };
-    (batch.is_transactional() && batch.has_producer()).then_some((who, batch.base_sequence()))
 }
 
 /// The coordinator's code as producers know it: all understand NOT_ENOUGH_REPLICAS as "again", without asking for metadata.

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::error::ProducerError;
+use crate::record::batch::is_later_sequence;
 
 /// Batches remembered a producer, as many as a client may have in flight (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const BATCHES: usize = 5;
+
+/// The epoch of a producer that is not known.
+const NO_EPOCH: i16 = -1;
 
 /// Who appends: decides how strict the checks are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +121,7 @@ pub(super) struct Producer {
 
 impl Producer {
     fn new() -> Self {
-        Self { epoch: -1, batches: VecDeque::new(), coordinator_epoch: -1, timestamp: -1, txn_first: None }
+        Self { epoch: NO_EPOCH, batches: VecDeque::new(), coordinator_epoch: -1, timestamp: -1, txn_first: None }
     }
 
     fn last_sequence(&self) -> i32 {
@@ -188,7 +192,8 @@ impl Producers {
         self.known.is_empty()
     }
 
-    /// Checks a batch that would be appended. `guard` is the request's; `verify` says whether a transaction needs one.
+    /// Checks a batch that would be appended. `guard` is the request's; `verify` says whether a transaction needs one. `awaited` is the
+    /// sequence that a producer unknown here has to begin with, or a lower one, when that is known.
     ///
     /// # Errors
     /// The batch does not fit.
@@ -198,6 +203,7 @@ impl Producers {
         origin: Origin,
         verify: bool,
         guard: Option<VerificationGuard>,
+        awaited: Option<i32>,
     ) -> Result<Outcome, ProducerError> {
         let fresh = Producer::new();
         let known = self.known.get(&batch.producer_id);
@@ -255,15 +261,20 @@ impl Producers {
             if batch.transactional && verification.is_some_and(|v| batch.first_sequence > v.lowest_sequence) {
                 return Err(out_of_order(current.last_sequence()));
             }
+            if current.epoch == NO_EPOCH
+                && awaited.is_some_and(|awaited| is_later_sequence(batch.first_sequence, awaited))
+            {
+                return Err(out_of_order(current.last_sequence()));
+            }
             if batch.epoch != current.epoch {
-                if batch.first_sequence != 0 && current.epoch != -1 {
+                if batch.first_sequence != 0 && current.epoch != NO_EPOCH {
                     return Err(out_of_order(current.last_sequence()));
                 }
             } else {
                 let last = current.last_sequence();
                 let follows = i64::from(batch.first_sequence) == i64::from(last) + 1
                     || (batch.first_sequence == 0 && last == i32::MAX);
-                if current.epoch != -1 && !follows {
+                if current.epoch != NO_EPOCH && !follows {
                     return Err(out_of_order(last));
                 }
             }

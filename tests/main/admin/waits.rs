@@ -1,7 +1,6 @@
 //! CreateTopics, CreatePartitions and DeleteTopics wait for the metadata: in time, too late, not at all.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use ottla::api::Peer;
@@ -28,7 +27,7 @@ impl Ground {
     fn on(bench: Bench) -> Self {
         let (stop, stopping) = watch::channel(false);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let peer = Peer { listener: "PLAINTEXT".into(), address, software: OnceLock::new(), stopping };
+        let peer = Peer::new("PLAINTEXT".into(), address, stopping);
         let env = Env::sim(1, 0, SimNet::default());
         let parts = Parts { env, cluster: bench.cluster.clone(), admin: bench.admin.clone() };
         Self { bench, parts, peer, stop }

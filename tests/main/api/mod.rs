@@ -3,3 +3,4 @@
 mod data;
 mod metadata;
 mod recorded;
+mod refused;

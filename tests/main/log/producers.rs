@@ -37,7 +37,7 @@ fn marker(epoch: i16, coordinator_epoch: i32, offset: i64) -> BatchFacts {
 }
 
 fn check(producers: &Producers, batch: &BatchFacts) -> Result<Outcome, ErrorCode> {
-    producers.check(batch, Origin::Client, false, None).map_err(|e| e.code())
+    producers.check(batch, Origin::Client, false, None, None).map_err(|e| e.code())
 }
 
 #[test]
@@ -90,8 +90,21 @@ fn a_new_epoch_starts_at_zero_and_fences_the_old() {
     assert_eq!(check(&producers, &data(4, 0, 1, 1)), Ok(Outcome::Append));
     producers.apply(&data(4, 0, 1, 1));
     assert_eq!(check(&producers, &data(3, 18, 1, 2)), Err(ErrorCode::InvalidProducerEpoch));
-    let replicated = producers.check(&data(3, 18, 1, 2), Origin::Replication, false, None);
+    let replicated = producers.check(&data(3, 18, 1, 2), Origin::Replication, false, None, None);
     assert_eq!(replicated, Ok(Outcome::Append));
+}
+
+#[test]
+fn an_unknown_producer_starts_at_what_is_awaited_from_it() {
+    let mut producers = Producers::new(0);
+    let check = |p: &Producers, sequence| {
+        p.check(&data(0, sequence, 1, 0), Origin::Client, false, None, Some(3)).map_err(|e| e.code())
+    };
+    assert_eq!(check(&producers, 4), Err(ErrorCode::OutOfOrderSequenceNumber));
+    assert_eq!(check(&producers, 3), Ok(Outcome::Append));
+    assert_eq!(check(&producers, 2), Ok(Outcome::Append));
+    producers.apply(&data(0, 7, 1, 0));
+    assert_eq!(check(&producers, 8), Ok(Outcome::Append), "known by now");
 }
 
 #[test]
@@ -100,11 +113,11 @@ fn markers_of_an_older_coordinator_are_fenced() {
     producers.apply(&BatchFacts { transactional: true, ..data(0, 0, 1, 0) });
     let (_, completed) = producers.apply(&marker(0, 5, 1));
     assert_eq!(completed.map(|c| (c.first_offset, c.last_offset, c.aborted)), Some((0, 1, false)));
-    let check = |m| producers.check(&m, Origin::Coordinator, false, None).map_err(|e| e.code());
+    let check = |m| producers.check(&m, Origin::Coordinator, false, None, None).map_err(|e| e.code());
     assert_eq!(check(marker(0, 4, 2)), Err(ErrorCode::TransactionCoordinatorFenced));
     assert_eq!(check(marker(0, 5, 2)), Ok(Outcome::Append));
     // a marker takes no sequence number
-    assert_eq!(producers.check(&data(0, 1, 1, 2), Origin::Client, false, None), Ok(Outcome::Append));
+    assert_eq!(producers.check(&data(0, 1, 1, 2), Origin::Client, false, None, None), Ok(Outcome::Append));
 }
 
 #[test]
@@ -120,7 +133,7 @@ fn plain_batches_are_refused_while_a_transaction_is_open() {
 fn an_unverified_transaction_is_refused_and_a_verified_one_taken_once() {
     let mut producers = Producers::new(0);
     let first = BatchFacts { transactional: true, ..data(0, 0, 1, 0) };
-    let check = |p: &Producers, b, guard| p.check(&b, Origin::Client, true, guard).map_err(|e| e.code());
+    let check = |p: &Producers, b, guard| p.check(&b, Origin::Client, true, guard, None).map_err(|e| e.code());
     assert_eq!(check(&producers, first, None), Err(ErrorCode::InvalidTxnState));
     let guard = producers.start_verification(1, 0, 0, 0);
     assert!(guard.is_some());

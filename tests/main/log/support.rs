@@ -99,11 +99,11 @@ pub fn now() -> i64 {
 }
 
 pub fn client(records: Bytes, leader_epoch: i32) -> LeaderAppend {
-    LeaderAppend { records, leader_epoch, origin: Origin::Client, verification: None }
+    LeaderAppend { records, leader_epoch, origin: Origin::Client, verification: None, awaited: None }
 }
 
 pub fn coordinator(records: Bytes, leader_epoch: i32) -> LeaderAppend {
-    LeaderAppend { records, leader_epoch, origin: Origin::Coordinator, verification: None }
+    LeaderAppend { records, leader_epoch, origin: Origin::Coordinator, verification: None, awaited: None }
 }
 
 pub async fn append(log: &Arc<Log>, records: Bytes) -> Appended {

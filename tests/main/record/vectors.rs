@@ -1,6 +1,6 @@
 //! Byte vectors that were computed from Kafka's layouts, or written by Kafka 3.9.2.
 
-use ottla::record::batch::{self, BatchHeader, Stamp, add_sequence, stamp, stamp_in_place};
+use ottla::record::batch::{self, BatchHeader, Stamp, add_sequence, is_later_sequence, stamp, stamp_in_place};
 use ottla::record::batches::Batch;
 use ottla::record::builder::{BatchBuilder, empty_batch, marker};
 use ottla::record::{EndTxnMarker, Scratch, TimestampType};
@@ -112,6 +112,11 @@ fn sequences_go_on_at_zero_after_the_greatest() {
     assert_eq!(add_sequence(i32::MAX, 1), 0);
     assert_eq!(add_sequence(i32::MAX - 1, 5), 3);
     assert_eq!(add_sequence(0, 7), 7);
+    for (sequence, than, later) in
+        [(1, 0, true), (0, 0, false), (0, 1, false), (0, i32::MAX, true), (i32::MAX, 0, false)]
+    {
+        assert_eq!(is_later_sequence(sequence, than), later, "{sequence} after {than}");
+    }
 }
 
 #[test]
