@@ -30,6 +30,7 @@ mod group_input;
 mod group_records;
 mod groups;
 mod handover;
+mod in_flight;
 mod log_dirs;
 mod lost_disk;
 mod metamorphosis;
