@@ -8,6 +8,7 @@ pub mod ids;
 pub mod metrics;
 pub mod notified;
 pub mod sabotage;
+pub mod timestamp;
 pub mod topic_names;
 
 pub use env::Env;

@@ -11,7 +11,7 @@ use super::assignment::ReplicaAssignment;
 use super::context::{Broker, Context, LeaderAndIsr, Leadership};
 use super::settings::ControllerSettings;
 use crate::base::ids::NO_BROKER;
-use crate::base::{BrokerId, TopicPartition};
+use crate::base::{BrokerId, TopicPartition, timestamp};
 use crate::wire::{
     LeaderAndIsrRequest, LeaderAndIsrRequestLiveLeader, LeaderAndIsrRequestPartitionState,
     LeaderAndIsrRequestTopicState, ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsRequestTopic,
@@ -28,8 +28,6 @@ pub const EPOCH_DURING_DELETE: i32 = -2;
 pub const NO_EPOCH: i32 = -1;
 /// The replica id of whoever looks at a replica whatever its role (`FetchRequest.DEBUGGING_CONSUMER_ID`).
 const DEBUGGER: i32 = -2;
-/// In place of a timestamp: the end.
-const LATEST: i64 = -1;
 
 /// A request from the controller to a broker.
 #[derive(Clone, PartialEq, Debug)]
@@ -199,8 +197,11 @@ fn partition_state(
 /// Asks as a debugger, whom any replica answers, with the end of its log.
 fn log_ends_of(partitions: BTreeSet<TopicPartition>) -> ListOffsetsRequest {
     let entries = partitions.into_iter().map(|of| {
-        let partition =
-            ListOffsetsRequestPartition { partition_index: of.partition, timestamp: LATEST, ..Default::default() };
+        let partition = ListOffsetsRequestPartition {
+            partition_index: of.partition,
+            timestamp: timestamp::LATEST,
+            ..Default::default()
+        };
         (of, partition)
     });
     let topics = by_topic(entries.collect()).into_iter();

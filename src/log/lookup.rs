@@ -5,6 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::base::timestamp;
 use crate::disk::FileSlice;
 use crate::record::{Batch, Scratch};
 
@@ -12,11 +13,6 @@ use super::error::LogError;
 use super::partition_log::{Log, TimestampOffset};
 use super::segment::{Place, Segment};
 use super::walk::{Head, Heads};
-
-/// ListOffsets version 0: "latest".
-pub const LATEST: i64 = -1;
-/// ListOffsets version 0: "earliest".
-pub const EARLIEST: i64 = -2;
 
 impl Log {
     /// The first record, from the log's start to its end, with a timestamp at or above `timestamp`.
@@ -98,8 +94,8 @@ impl Log {
             all.push((self.leo(), self.shared().env.clock.wall_ms()));
         }
         let up_to = match timestamp {
-            LATEST => all.len(),
-            EARLIEST => 1,
+            timestamp::LATEST => all.len(),
+            timestamp::EARLIEST => 1,
             _ => all.iter().rposition(|(_, modified)| *modified <= timestamp).map_or(0, |i| i + 1),
         };
         let mut offsets: Vec<i64> = all[..up_to].iter().rev().take(max).map(|(offset, _)| *offset).collect();

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::admin_client::offsets::timestamp;
 use super::admin_client::{AdminClient, AdminConfig, block_on, config, load_properties};
 use super::console::Console;
 use super::java::Exception;
 use super::options::{Ended, HELP, Options, Spec, VERSION, flag, text};
 use super::topic_filter::TopicFilter;
+use crate::base::timestamp;
 
 /// All options.
 pub const SPECS: &[Spec] = &[

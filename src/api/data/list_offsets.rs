@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::is_read_committed;
 use crate::api::{Api, Malformed, Outcome, Request};
-use crate::base::{ErrorCode, TopicPartition};
+use crate::base::{ErrorCode, TopicPartition, timestamp};
 use crate::replica::offsets::{Asker, FoundOffset, NOT_FOUND, OffsetQuery};
 use crate::wire::{
     ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsResponse, ListOffsetsResponsePartition,
@@ -53,11 +53,11 @@ pub async fn handle(api: &Arc<Api>, mut request: Request) -> Result<Outcome, Mal
 /// The question behind a timestamp; none when the version does not know that special one.
 fn query(timestamp: i64, version: i16) -> Option<OffsetQuery> {
     match timestamp {
-        -1 => Some(OffsetQuery::Latest),
-        -2 => Some(OffsetQuery::Earliest),
-        -3 => (version >= 7).then_some(OffsetQuery::MaxTimestamp),
-        -4 => (version >= 8).then_some(OffsetQuery::EarliestLocal),
-        -5 => (version >= 9).then_some(OffsetQuery::LatestTiered),
+        timestamp::LATEST => Some(OffsetQuery::Latest),
+        timestamp::EARLIEST => Some(OffsetQuery::Earliest),
+        timestamp::MAX => (version >= 7).then_some(OffsetQuery::MaxTimestamp),
+        timestamp::EARLIEST_LOCAL => (version >= 8).then_some(OffsetQuery::EarliestLocal),
+        timestamp::LATEST_TIERED => (version >= 9).then_some(OffsetQuery::LatestTiered),
         time if time >= 0 => Some(OffsetQuery::At(time)),
         _ => None,
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::apply::{Followed, Trouble};
 use super::session::ClientSession;
 use super::{Command, Inbox, Interrupt, Key, Shared};
-use crate::base::{ErrorCode, TopicPartition};
+use crate::base::{ErrorCode, TopicPartition, timestamp};
 use crate::client::{BrokerClient, ClientError, ClientOptions};
 use crate::log::EpochEnd;
 use crate::wire::{
@@ -35,11 +35,6 @@ const THROTTLED_PAUSE: Duration = Duration::from_millis(200);
 const LAST_NAMED_VERSION: i16 = 12;
 /// The follower is named in a struct of its own from here on.
 const FIRST_REPLICA_STATE_VERSION: i16 = 15;
-
-/// ListOffsets: the log's end.
-const LATEST: i64 = -1;
-/// ListOffsets: the log's start.
-const EARLIEST: i64 = -2;
 
 pub(super) struct Task {
     shared: Arc<Shared>,
@@ -302,8 +297,8 @@ impl Task {
                 appended
             }
             ErrorCode::OffsetOutOfRange => {
-                let end = self.leader_offset(id, LATEST).await?;
-                let start = self.leader_offset(id, EARLIEST).await?;
+                let end = self.leader_offset(id, timestamp::LATEST).await?;
+                let start = self.leader_offset(id, timestamp::EARLIEST).await?;
                 match self.partitions.get(id) {
                     Some(entry) => entry.followed.restart(start, end).await,
                     None => Ok(()),

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use tokio::time::Instant;
 
 use super::{AdminClient, LOOK_AGAIN, NO_BROKER, Slot, unsupported};
-use crate::base::{BrokerId, ErrorCode};
+use crate::base::{BrokerId, ErrorCode, timestamp};
 use crate::client::ClientError;
 use crate::tools::java::Exception;
 use crate::wire::{
@@ -19,20 +19,6 @@ use crate::wire::{
 
 /// A topic and a partition.
 pub type Partition = (String, i32);
-
-/// The timestamps that stand for something else (`ListOffsetsRequest`).
-pub mod timestamp {
-    /// The end of the log.
-    pub const LATEST: i64 = -1;
-    /// Its start.
-    pub const EARLIEST: i64 = -2;
-    /// The record with the largest timestamp.
-    pub const MAX: i64 = -3;
-    /// The start of what lies on the broker's own disks.
-    pub const EARLIEST_LOCAL: i64 = -4;
-    /// The end of what lies in tiered storage.
-    pub const LATEST_TIERED: i64 = -5;
-}
 
 /// What each partition was answered: an offset, where nothing else is said.
 pub type Answers<T = i64> = BTreeMap<Partition, Result<T, Exception>>;

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{missing, no_such_group};
+use crate::base::timestamp;
 use crate::tools::admin_client::AdminClient;
 use crate::tools::admin_client::groups::{GroupDescription, GroupMember};
-use crate::tools::admin_client::offsets::{Partition, timestamp};
+use crate::tools::admin_client::offsets::Partition;
 use crate::tools::console::Console;
 use crate::tools::java::Exception;
 

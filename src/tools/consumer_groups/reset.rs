@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Failure, LOGGER, time, wrapped};
-use crate::base::Env;
+use crate::base::{Env, timestamp};
 use crate::tools::admin_client::AdminClient;
-use crate::tools::admin_client::offsets::{Partition, timestamp};
+use crate::tools::admin_client::offsets::Partition;
 use crate::tools::console::Console;
 use crate::tools::java::Exception;
 use crate::tools::options::Options;

@@ -14,13 +14,13 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::admin_client::cluster::TopicDescription;
-use super::admin_client::offsets::{Partition, timestamp};
+use super::admin_client::offsets::Partition;
 use super::admin_client::{AdminClient, AdminConfig, block_on, config};
 use super::console::Console;
 use super::java::Exception;
 use super::options::{Ended, HELP, Options, Spec, VERSION, integer, long, text};
 use super::topic_filter::TopicFilter;
-use crate::base::{BrokerId, Env, TopicId};
+use crate::base::{BrokerId, Env, TopicId, timestamp};
 use crate::client::{BrokerClient, ClientError, ClientOptions, Target};
 use crate::config::Properties;
 use crate::wire::{
