@@ -19,12 +19,14 @@ impl<'a> Leaders<'a> {
         Self { image, listener: &peer.listener, named: BTreeMap::new() }
     }
 
-    /// Leader and epoch of a partition when the code says that the client does not know them.
+    /// Leader and epoch of a partition when the code says that the client does not know them. Nothing where nobody leads: Kafka sends
+    /// the epoch then, with -1 for the leader, which tells a client nothing (Java's looks away), and librdkafka, up to 2.12 at least,
+    /// counts it among the hints of a fetch without filling its place in, and crashes on what lay there.
     pub fn hint(&mut self, code: ErrorCode, topic: &str, partition: i32) -> Option<(BrokerId, i32)> {
         if !matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
             return None;
         }
-        let info = self.image.partition(topic, partition)?;
+        let info = self.image.partition(topic, partition).filter(|info| info.leader >= 0)?;
         if let Some(endpoint) = self.image.endpoint(info.leader, self.listener) {
             let rack = self.image.brokers.get(&info.leader).and_then(|broker| broker.rack.clone());
             self.named.insert(info.leader, (endpoint.clone(), rack));

@@ -1,11 +1,13 @@
 //! Produce, Fetch, ListOffsets and DeleteRecords: codes, fields and rules that clients rely on.
 
 use ottla::base::TopicId;
+use ottla::base::ids::NO_BROKER;
 use ottla::wire::{
     DeleteRecordsRequest, DeleteRecordsRequestPartition, DeleteRecordsRequestTopic, FetchRequest,
-    FetchRequestPartition, FetchRequestTopic, FetchResponse, FetchResponsePartition, LeaderAndIsrRequest,
-    LeaderAndIsrRequestPartitionState, LeaderAndIsrRequestTopicState, ListOffsetsRequest, ListOffsetsRequestPartition,
-    ListOffsetsRequestTopic, ProduceRequest,
+    FetchRequestPartition, FetchRequestTopic, FetchResponse, FetchResponseLeaderIdAndEpoch, FetchResponsePartition,
+    LeaderAndIsrRequest, LeaderAndIsrRequestPartitionState, LeaderAndIsrRequestTopicState, ListOffsetsRequest,
+    ListOffsetsRequestPartition, ListOffsetsRequestTopic, ProduceRequest, ProduceResponseLeaderIdAndEpoch,
+    UpdateMetadataRequest, UpdateMetadataRequestPartitionState, UpdateMetadataRequestTopicState,
 };
 
 use crate::broker::bed::{Bed, Client, FETCH, ME, OTHER, batch, fetch, produce, produce_records};
@@ -103,6 +105,30 @@ async fn fetch_of_what_nobody_knows_has_no_aborted_transactions_and_of_what_fail
     assert_eq!((refused.error_code, refused.current_leader.leader_id), (6, -1), "hints begin with version 16");
     let hinted = only(client.ask(&replica(16), 16).await);
     assert_eq!((hinted.error_code, hinted.current_leader.leader_id), (6, ME), "as the metadata still has it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn partition_that_nobody_leads_comes_without_a_hint() {
+    let bed = Bed::new().await;
+    let id = bed.topic_led_by("t", &[OTHER], OTHER).await;
+    let leaderless = UpdateMetadataRequestPartitionState { leader: NO_BROKER, leader_epoch: 1, ..Default::default() };
+    bed.broker.api().cluster.metadata.update(&UpdateMetadataRequest {
+        topic_states: vec![UpdateMetadataRequestTopicState {
+            topic_name: "t".into(),
+            topic_id: id,
+            partition_states: vec![leaderless],
+        }],
+        ..Default::default()
+    });
+    let mut client = bed.connect().await;
+    let mut asked = fetch("t", 0, 1000);
+    asked.topics[0].topic_id = id;
+    let refused = only(client.ask(&asked, 16).await);
+    let none = FetchResponseLeaderIdAndEpoch::default();
+    assert_eq!((refused.error_code, refused.current_leader), (6, none), "or librdkafka crashes beside another hint");
+    client.send(&produce("t", -1), 11).await;
+    let (_, refused) = client.produced().await;
+    assert_eq!((refused.error_code, refused.current_leader), (6, ProduceResponseLeaderIdAndEpoch::default()));
 }
 
 #[tokio::test(start_paused = true)]
