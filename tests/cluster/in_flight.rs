@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicI32, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use rdkafka::ClientContext;
@@ -10,7 +10,6 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 
 use crate::harness::partitions::{LIMIT, await_led, create, start, topic_on};
-use crate::harness::zookeeper::free_port;
 use crate::harness::{Cluster, Kind, client, target};
 
 const TOPIC: &str = "topic";
@@ -19,8 +18,9 @@ const PRODUCE: i16 = 0;
 const NONE: i32 = -1;
 
 /// Between clients and a broker. Of each connection the first produce passes; its answer, and the next produce, wait.
-#[derive(Default)]
 struct Between {
+    /// Where clients find it.
+    port: u16,
     at: Mutex<Found>,
     moved: Condvar,
 }
@@ -33,16 +33,19 @@ struct Found {
 }
 
 impl Between {
-    fn listen(self: &Arc<Self>, port: u16, broker: Arc<AtomicU16>) {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
-        let this = self.clone();
+    /// Before a port of this host.
+    fn before(broker: u16) -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let between = Arc::new(Self { port, at: Mutex::default(), moved: Condvar::new() });
+        let this = between.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let client = client.expect("a connection");
-                let Ok(broker) = TcpStream::connect(("127.0.0.1", broker.load(Ordering::Relaxed))) else { continue };
-                this.clone().join(client, broker);
+                let Ok(broker) = TcpStream::connect(("127.0.0.1", broker)) else { continue };
+                this.clone().join(client.expect("a connection"), broker);
             }
         });
+        between
     }
 
     fn join(self: Arc<Self>, client: TcpStream, broker: TcpStream) {
@@ -134,17 +137,11 @@ impl ProducerContext for Told {
 #[test]
 fn record_behind_a_refused_one_does_not_take_its_place() {
     let cluster = Cluster::new("in-flight");
-    let (between, port, behind) = (Arc::<Between>::default(), free_port(), Arc::<AtomicU16>::default());
-    between.listen(port, behind.clone());
-    let plans = (0..2).map(|id| {
-        let plan = cluster.broker(id);
-        if id > 0 {
-            return plan;
-        }
-        behind.store(plan.port, Ordering::Relaxed);
-        plan.with("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}"))
-    });
-    let mut brokers = start(plans);
+    let leader = cluster.broker(0);
+    let between = Between::before(leader.port);
+    let way_in = format!("127.0.0.1:{}", between.port);
+    let leader = leader.with("advertised.listeners", format!("PLAINTEXT://{way_in}"));
+    let mut brokers = start([leader, cluster.broker(1)]);
     create(&brokers[&0], &topic_on(TOPIC, &[&[0, 1]], &[("min.insync.replicas", "2")]));
     await_led(&cluster.connect, TOPIC, 0, 0, &[0, 1]);
     let plan = brokers.remove(&1).expect("running").stop();
@@ -152,7 +149,7 @@ fn record_behind_a_refused_one_does_not_take_its_place() {
 
     let told = Told::default();
     let producer: ThreadedProducer<Told> = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", format!("127.0.0.1:{port}"))
+        .set("bootstrap.servers", way_in)
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
         .create_with_context(told.clone())
